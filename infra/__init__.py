@@ -1,0 +1,1 @@
+"""What runs the parts: runtime, broker, topic provisioning, supervision, the command line."""

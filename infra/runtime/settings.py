@@ -1,0 +1,51 @@
+"""Settings of every process: `FLEETPULSE_*` environment variables over the defaults here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.runtime.errors import SettingError
+
+PREFIX = "FLEETPULSE_"
+
+
+class Settings(BaseSettings):
+    """What is common to the processes; a process's own knobs are options of its command."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    bootstrap: str = Field(default="", description="HOST:PORT[,HOST:PORT] of the Kafka brokers; empty: start one locally")
+    data_dir: Path = Field(default=Path(".fleetpulse"), description="folder for the lake, the spools, the local broker, logs")
+    lake: Path | None = Field(default=None, description="folder of the lake; default: DATA_DIR/lake")
+    cache_dir: Path = Field(
+        default=Path("~/.cache/fleetpulse"), description="where `fleetpulse broker fetch` keeps the jars"
+    )
+    partitions: int = Field(default=4, ge=1, le=1024, description="partitions of the event topics that are created")
+    replication: int = Field(default=1, ge=1, le=9, description="replicas of every topic that is created")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    log_format: str = Field(default="console", pattern="^(console|json)$")
+
+    @property
+    def lake_dir(self) -> Path:
+        """The folder of the lake."""
+        return self.lake if self.lake is not None else self.data_dir / "lake"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment; keyword arguments that are not None win.
+
+    Raises `SettingError`, naming the variable, when a value does not fit.
+    """
+    try:
+        return Settings(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]  # validated here
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        raise SettingError(
+            f"{first['msg']}: got {first['input']!r}",
+            setting=f"{PREFIX}{name.upper()}",
+            way_out="Correct or unset it",
+        ) from error

@@ -1,0 +1,1 @@
+"""What crosses a boundary: Avro schemas, the topic catalogue, the codecs, the compatibility rule."""

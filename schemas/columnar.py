@@ -1,0 +1,264 @@
+"""A batch of raw messages straight to a Polars frame: bodies framed as one in-memory Avro container file.
+
+`polars.read_avro` decodes a container natively, 20 to 200 times as fast as record by record. The container is a header
+with the writer schema, one block, a sync marker. A body that is too short or too long would shift everything after
+it, and could even decode: so the schema in the header has one more field, eight random bytes that this process puts
+after every body. A batch in which each of them comes back in its place is framed right, each record to its last byte.
+
+A batch that fails is halved until the bad messages stand alone; those are decoded one by one with fastavro, which says
+what is wrong. `polars.exceptions.PanicException` is a `BaseException`: it is caught here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import fastavro
+import polars as pl
+
+from schemas.catalogue import ENVELOPE
+from schemas.record import (
+    CONFLUENT_PREFIX_BYTES,
+    MAX_BODY_BYTES,
+    SINGLE_OBJECT_PREFIX_BYTES,
+    SplitMessage,
+    UndecodableError,
+    decode_body,
+    encode_single_object,
+    split_message,
+)
+from schemas.registry import SINGLE_OBJECT_MAGIC, SchemaBook, WriterSchema
+
+ROW = "_row"
+"""Column of a decoded frame: position of the message in the batch, u32."""
+_SENTINEL_FIELD = "_sentinel"
+_SMALL = 32
+"""Below this many messages, one by one costs less than another native attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadMessage:
+    """A message that cannot be accepted: its position in the batch, and why."""
+
+    row: int
+    error: str
+    detail: str
+
+
+@dataclass(slots=True)
+class DecodedBatch:
+    """`frame`: the good messages in batch order, columns of the reader schema and `_row`; `bad`: the others."""
+
+    frame: pl.DataFrame
+    bad: list[BadMessage] = field(default_factory=list)
+
+
+def _random_finite_double() -> bytes:
+    """Eight random bytes that are a finite, non-zero double, so that equality of floats is equality of bytes."""
+    raw = bytearray(os.urandom(8))
+    raw[7], raw[6] = (raw[7] & 0x80) | 0x3F, raw[6] | 0x01
+    return bytes(raw)
+
+
+_SENTINEL = _random_finite_double()
+_SENTINEL_VALUE: float = struct.unpack("<d", _SENTINEL)[0]
+_SYNC = os.urandom(16)
+
+
+@cache
+def _header(crc64: int, raw_json: str) -> bytes:
+    """Container header for a writer schema with the sentinel field added. `crc64` only keys the cache apart."""
+    del crc64
+    raw = json.loads(raw_json)
+    raw["fields"] = [*raw["fields"], {"name": _SENTINEL_FIELD, "type": "double"}]
+    buffer = io.BytesIO()
+    fastavro.writer(buffer, fastavro.parse_schema(raw, _force=True), [], sync_marker=_SYNC)
+    return buffer.getvalue()
+
+
+def _header_of(writer: WriterSchema) -> bytes:
+    return _HEADERS.get(writer.crc64) or _HEADERS.setdefault(
+        writer.crc64, _header(writer.crc64, json.dumps(dict(writer.raw)))
+    )
+
+
+_HEADERS: dict[int, bytes] = {}
+
+
+def _zigzag(number: int) -> bytes:
+    """An Avro long for a non-negative number."""
+    number <<= 1
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _read_native(writer: WriterSchema, bodies: list[bytes]) -> pl.DataFrame | None:
+    """Decode bodies of one writer schema, or None when at least one of them is not a whole record of it."""
+    block = _SENTINEL.join([*bodies, b""])
+    container = b"".join((_header_of(writer), _zigzag(len(bodies)), _zigzag(len(block)), block, _SYNC))
+    try:
+        frame = pl.read_avro(io.BytesIO(container))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return None
+    if frame.height != len(bodies) or not (frame[_SENTINEL_FIELD] == _SENTINEL_VALUE).all():
+        return None
+    return frame.drop(_SENTINEL_FIELD)
+
+
+def _project(book: SchemaBook, writer: WriterSchema, frame: pl.DataFrame) -> pl.DataFrame:
+    """Turn a frame of the writer schema into the reader's: drop what it lacks, add what is new with its default."""
+    if writer.crc64 == book.reader.crc64:
+        return frame
+    empty = empty_frame(book)
+    columns = []
+    for spec in book.reader.raw["fields"]:
+        name, dtype = spec["name"], empty.schema[spec["name"]]
+        if name in frame.columns:
+            columns.append(pl.col(name).cast(dtype))
+        else:
+            columns.append(pl.lit(spec["default"] or None, dtype=dtype).alias(name) if not isinstance(spec["default"], list) else pl.lit(pl.Series([[]], dtype=dtype)).first().alias(name))
+    return frame.select(columns)
+
+
+@cache
+def _empty_of(crc64: int, raw_json: str) -> pl.DataFrame:
+    header = _header(crc64, raw_json)
+    raw = json.loads(raw_json)
+    # read_avro of a container without blocks gives no types: decode a record of zeros and cut it away.
+    body = b"".join(_zero_body(spec["type"]) for spec in raw["fields"]) + struct.pack("<d", 0.0)
+    frame = pl.read_avro(io.BytesIO(header + _zigzag(1) + _zigzag(len(body)) + body + _SYNC))
+    return frame.drop(_SENTINEL_FIELD).clear()
+
+
+def _zero_body(kind: Any) -> bytes:  # noqa: ANN401  # a JSON schema node
+    name = kind["type"] if isinstance(kind, dict) else kind
+    if isinstance(name, list):
+        return b"\0"
+    return {"double": bytes(8), "float": bytes(4)}.get(name, b"\0")
+
+
+def empty_frame(book: SchemaBook) -> pl.DataFrame:
+    """A frame without rows in the reader schema of `book`, with the dtypes of a decoded one."""
+    return _empty_of(book.reader.crc64, json.dumps(dict(book.reader.raw)))
+
+
+def _decode_group(
+    book: SchemaBook, writer: WriterSchema, rows: Sequence[int], bodies: list[bytes]
+) -> tuple[list[pl.DataFrame], list[BadMessage]]:
+    """Decode messages of one writer schema; bad ones are found by halving."""
+    if (frame := _read_native(writer, bodies)) is not None:
+        frame = _project(book, writer, frame)
+        return [frame.with_columns(pl.Series(ROW, rows, dtype=pl.UInt32))], []
+    if len(bodies) > _SMALL:
+        middle = len(bodies) // 2
+        left, left_bad = _decode_group(book, writer, rows[:middle], bodies[:middle])
+        right, right_bad = _decode_group(book, writer, rows[middle:], bodies[middle:])
+        return left + right, left_bad + right_bad
+    good_rows: list[int] = []
+    good: list[dict[str, Any]] = []
+    bad: list[BadMessage] = []
+    for row, body in zip(rows, bodies, strict=True):
+        try:
+            good.append(decode_body(book, SplitMessage(writer, body)))
+            good_rows.append(row)
+        except UndecodableError as error:
+            bad.append(BadMessage(row, error.error, error.detail))
+    if not good:
+        return [], bad
+    frame = pl.DataFrame(good, schema=empty_frame(book).schema, orient="row")
+    return [frame.with_columns(pl.Series(ROW, good_rows, dtype=pl.UInt32))], bad
+
+
+def _refuse_invalid(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[BadMessage]]:
+    """Take out rows whose envelope cannot be used: no agent, no session, an id that is not 16 bytes, a seq below 0."""
+    wrong = (
+        (pl.col("agent_id").str.len_bytes() == 0)
+        | (pl.col("session_id").str.len_bytes() == 0)
+        | (pl.col("event_id").bin.size() != 16)
+        | (pl.col("seq") < 0)
+    )
+    mask = frame.select(wrong.alias("wrong"))["wrong"]
+    if not mask.any():
+        return frame, []
+    rows = frame.filter(mask)[ROW].to_list()
+    detail = "agent_id and session_id must not be empty, event_id has 16 bytes, seq is not negative"
+    return frame.filter(~mask), [BadMessage(row, "invalid_envelope", detail) for row in rows]
+
+
+def _uniform(book: SchemaBook, values: Sequence[bytes | None]) -> tuple[WriterSchema, list[bytes]] | None:
+    """The common case, without a look at single messages: all in single-object encoding under one known schema."""
+    first = values[0]
+    if not first or first[:2] != SINGLE_OBJECT_MAGIC:
+        return None
+    prefix = first[:SINGLE_OBJECT_PREFIX_BYTES]
+    writer = book.by_fingerprint(int.from_bytes(prefix[2:], "little"))
+    if writer is None:
+        return None
+    try:
+        if not all(v.startswith(prefix) for v in values) or max(map(len, values)) > MAX_BODY_BYTES:  # type: ignore[union-attr, arg-type]  # a None raises and is handled
+            return None
+    except (AttributeError, TypeError):
+        return None
+    return writer, [v[SINGLE_OBJECT_PREFIX_BYTES:] for v in values]  # type: ignore[index]  # no None got here
+
+
+def decode_batch(book: SchemaBook, values: Sequence[bytes | None]) -> DecodedBatch:
+    """Decode raw messages of one topic; never raises for what a message holds.
+
+    Groups by writer schema, decodes each group natively, projects to the reader schema, restores batch order.
+    """
+    if not values:
+        return DecodedBatch(empty_frame(book).with_columns(pl.Series(ROW, [], dtype=pl.UInt32)))
+    bad: list[BadMessage] = []
+    frames: list[pl.DataFrame] = []
+    groups: dict[int, tuple[WriterSchema, list[int], list[bytes]]] = {}
+    if (uniform := _uniform(book, values)) is not None:
+        groups[0] = (uniform[0], range(len(values)), uniform[1])  # type: ignore[assignment]  # a range is a sequence of rows
+    else:
+        for row, raw in enumerate(values):
+            try:
+                message = split_message(book, raw)
+            except UndecodableError as error:
+                bad.append(BadMessage(row, error.error, error.detail))
+                continue
+            _, rows, bodies = groups.setdefault(message.writer.crc64, (message.writer, [], []))
+            rows.append(row)
+            bodies.append(message.body)
+    for writer, rows, bodies in groups.values():
+        decoded, undecodable = _decode_group(book, writer, rows, bodies)
+        frames += decoded
+        bad += undecodable
+    if not frames:
+        frame = empty_frame(book).with_columns(pl.Series(ROW, [], dtype=pl.UInt32))
+    else:
+        frame = frames[0] if len(frames) == 1 else pl.concat(frames).sort(ROW)
+    frame, invalid = _refuse_invalid(frame)
+    return DecodedBatch(frame, sorted(bad + invalid, key=lambda message: message.row))
+
+
+def encode_rows(schema: WriterSchema, frame: pl.DataFrame) -> list[bytes]:
+    """Encode each row of a frame in single-object encoding; columns that the frame lacks take the schema's default."""
+    return [encode_single_object(schema, row) for row in frame.iter_rows(named=True)]
+
+
+__all__ = [
+    "CONFLUENT_PREFIX_BYTES",
+    "ENVELOPE",
+    "ROW",
+    "BadMessage",
+    "DecodedBatch",
+    "decode_batch",
+    "empty_frame",
+    "encode_rows",
+]

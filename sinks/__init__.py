@@ -1,0 +1,1 @@
+"""Where events go: the Parquet lake with its SQL and ledger, notifiers, reports."""
