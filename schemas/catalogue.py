@@ -54,6 +54,9 @@ TOPICS: MappingProxyType[str, Topic] = MappingProxyType({topic.name: topic for t
 TABLES: MappingProxyType[str, Topic] = MappingProxyType({topic.table: topic for topic in _TOPICS})
 """Every topic by its table in the lake."""
 
+STREAMS_CHANGELOG = "fleetpulse-streams-state-changelog"
+"""Where the stream workers keep their state: compacted, as many partitions as the event topics. Nobody else reads it."""
+
 METRIC_FAMILIES: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
     {
         "governance": ("trust_score", "compliance_rate", "violation_count", "policy_checks"),

@@ -1,0 +1,1 @@
+"""Topics as the catalogue wants them: planned, created, compared with what is there."""

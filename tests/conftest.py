@@ -1,0 +1,100 @@
+"""Brokers for tests: real ones, as child processes on 127.0.0.1.
+
+`tansu`, `kafka` and `any_broker` are shared by the whole session: use topics of your own (`fresh_topics`).
+`broker_factory` gives a private one, for tests that need the catalogue's names or that kill it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from infra.broker.interface import Broker
+from infra.broker.jars import fetch
+from infra.broker.resolve import resolve_broker
+from infra.provisioning.plan import TopicPlan
+from infra.provisioning.topics import provision
+from infra.runtime.errors import BrokerStartError
+from infra.runtime.settings import load_settings
+
+IN_CI = os.environ.get("CI") == "true"
+
+
+@contextlib.contextmanager
+def _running(kind: str, data_dir: Path) -> Iterator[Broker]:
+    broker = resolve_broker(kind, load_settings(data_dir=data_dir))
+    try:
+        broker.start()
+        broker.wait_ready()
+        yield broker
+    finally:
+        broker.stop(deadline_s=5)
+
+
+def _kafka_or_skip() -> None:
+    """Locally a machine without Java or Maven skips; where CI=true is set it fails."""
+    try:
+        fetch(load_settings())
+    except BrokerStartError as error:
+        if IN_CI:
+            raise
+        pytest.skip(f"no Apache Kafka here: {error}")
+
+
+@pytest.fixture(scope="session")
+def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A Tansu for the whole session."""
+    with _running("tansu", tmp_path_factory.mktemp("tansu")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """An Apache Kafka for the whole session."""
+    _kafka_or_skip()
+    with _running("kafka", tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture(params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
+def any_broker(request: pytest.FixtureRequest) -> Broker:
+    """The test runs once on each."""
+    broker: Broker = request.getfixturevalue(request.param)
+    return broker
+
+
+FreshTopics = Callable[..., Awaitable[list[str]]]
+
+
+@pytest.fixture
+def fresh_topics() -> FreshTopics:
+    """`await fresh_topics(broker, "a", "b", partitions=4)` creates topics nobody else has; returns their names."""
+
+    async def create(broker: Broker, *names: str, partitions: int = 4, compacted: bool = False) -> list[str]:
+        mark = uuid4().hex[:12]
+        plans = [TopicPlan(f"test-{mark}.{name}", partitions, 1, -1, compacted) for name in names]
+        await provision(broker.bootstrap, plans)
+        return [plan.name for plan in plans]
+
+    return create
+
+
+BrokerFactory = Callable[[str], Broker]
+
+
+@pytest.fixture
+def broker_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerFactory]:
+    """`broker_factory("kafka")`: a fresh broker that serves, for this test alone; `kill()` and `restart()` at will."""
+    with contextlib.ExitStack() as stack:
+
+        def make(kind: str) -> Broker:
+            if kind == "kafka":
+                _kafka_or_skip()
+            return stack.enter_context(_running(kind, tmp_path_factory.mktemp(kind)))
+
+        yield make
