@@ -15,7 +15,17 @@ import typer
 from infra.runtime.errors import SettingError
 from infra.runtime.settings import load_settings
 
-_UNITS_BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_UNITS_BYTES = {
+    "": 1,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+}
 _UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _MIN_MEMORY_BYTES = 32 * 10**6
 _MAX_TIMEOUT_S = 86_400.0
@@ -68,7 +78,9 @@ def lake_dir(option: Path | None) -> Path:
 
 def sql(
     query: Annotated[str, typer.Argument(metavar="SELECT", help="one SELECT; - reads it from standard input")],
-    lake: Annotated[Path | None, typer.Option(help="folder of the lake; default FLEETPULSE_LAKE or DATA_DIR/lake")] = None,
+    lake: Annotated[
+        Path | None, typer.Option(help="folder of the lake; default FLEETPULSE_LAKE or DATA_DIR/lake")
+    ] = None,
     output_format: Annotated[str, typer.Option("--format", help="table, json, csv or parquet")] = "table",
     output: Annotated[Path | None, typer.Option(help="file to write instead of standard output")] = None,
     timeout: Annotated[str, typer.Option(help="wall time it may take, for example 30s")] = "30s",
@@ -77,11 +89,13 @@ def sql(
     safe_csv: Annotated[bool, typer.Option(help="in csv, keep spreadsheets from taking text for formulas")] = False,
 ) -> None:
     """Ask the lake one SELECT: tables by name, latest_trust, latest_status, agents, metrics_hourly, ledger and more."""
-    from sinks.lake.query_print import Format, writer_of
-    from sinks.lake.sql import SqlLimits, run_sql
+    from sinks.lake.query_print import Format, writer_of  # noqa: PLC0415  # --help stays quick
+    from sinks.lake.sql import SqlLimits, run_sql  # noqa: PLC0415  # --help stays quick
 
     if output_format not in list(Format):
-        raise SettingError(f"unknown format {output_format!r}", setting="--format", way_out="Use table, json, csv or parquet")
+        raise SettingError(
+            f"unknown format {output_format!r}", setting="--format", way_out="Use table, json, csv or parquet"
+        )
     wanted = Format(output_format)
     if wanted is Format.PARQUET and output is None and sys.stdout.isatty():
         raise SettingError("Parquet is not for a terminal", setting="--output", way_out="Name a file")
@@ -97,12 +111,39 @@ def sql(
 def _timeout_s(text: str) -> float:
     seconds = parse_seconds(text, "--timeout")
     if not 0 < seconds <= _MAX_TIMEOUT_S:
-        raise SettingError(f"{text!r} is out of range", setting="--timeout", way_out="Use more than 0 s and at most a day")
+        raise SettingError(
+            f"{text!r} is out of range", setting="--timeout", way_out="Use more than 0 s and at most a day"
+        )
     return seconds
 
 
 def _memory_bytes(text: str) -> int:
     size = parse_bytes(text, "--memory")
     if size < _MIN_MEMORY_BYTES:
-        raise SettingError(f"{text!r} is too little", setting="--memory", way_out=f"Use at least {_MIN_MEMORY_BYTES // 10**6}MB")
+        raise SettingError(
+            f"{text!r} is too little", setting="--memory", way_out=f"Use at least {_MIN_MEMORY_BYTES // 10**6}MB"
+        )
     return size
+
+
+def ledger(
+    lake: Annotated[
+        Path | None, typer.Option(help="folder of the lake; default FLEETPULSE_LAKE or DATA_DIR/lake")
+    ] = None,
+    agent: Annotated[str | None, typer.Option(help="only this agent")] = None,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="only agents with missing events, with their numbers")
+    ] = False,
+    sessions: Annotated[bool, typer.Option("--sessions", help="a line a session instead of a line an agent")] = False,
+    accounts: Annotated[
+        Path | None, typer.Option(help="folder of the producers' accounts: shows the tails too")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="so many lines at most, the worst first")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table")] = False,
+) -> None:
+    """The proof of delivery: per agent what was published, what landed, what is missing, what came twice."""
+    from sinks.lake.ledger_view import LedgerQuestion, read_ledger, show_ledger  # noqa: PLC0415  # --help stays quick
+
+    question = LedgerQuestion(agent, missing, sessions, limit)
+    found = read_ledger(lake_dir(lake), question, accounts)
+    sys.stdout.write(found.as_json() if as_json else show_ledger(found))

@@ -15,10 +15,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from enum import StrEnum
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, Any, Protocol
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.box import SQUARE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 TABLE_ROWS = 200
 """A terminal shows so many rows; the other formats give all."""
@@ -89,15 +93,11 @@ def _rows(batch: pa.RecordBatch) -> Iterable[tuple[Any, ...]]:
 
 def write_table(answer: Batches, sink: IO[bytes]) -> None:
     """Rows in a frame with a line that counts them; the first `TABLE_ROWS` of them."""
-    import pyarrow as pa
-    from rich.box import SQUARE
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=SQUARE, show_edge=True)
     for column in answer.schema:
-        numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
+        numeric = (
+            pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
+        )
         table.add_column(Text(printable(column.name)), justify="right" if numeric else "left", overflow="fold")
     count = 0
     for batch in answer:
@@ -143,8 +143,6 @@ def write_csv(answer: Batches, sink: IO[bytes], *, safe: bool = False) -> None:
 
 def write_parquet(answer: Batches, sink: IO[bytes]) -> None:
     """One Parquet file, zstd."""
-    import pyarrow.parquet as pq
-
     with pq.ParquetWriter(sink, answer.schema, compression="zstd") as writer:
         for batch in answer:
             writer.write_batch(batch)

@@ -1,8 +1,8 @@
 """SQL from people, over the lake, in a process of its own: nothing that a text does can write, stay or starve the rest.
 
-The parent starts `sinks.lake.sql_worker`, sends the request, reads an Arrow stream, and kills the process when the time
-is over. What keeps a text in: the check of its parse tree, DuckDB's locked configuration, limits of the operating system
-(address space, processor time, no written byte), Landlock where the kernel has it, an empty environment.
+The parent starts `sinks.lake.sql_worker`, sends the request, reads an Arrow stream, and kills the process when the
+time is over. What keeps a text in: the check of its parse tree, DuckDB's locked configuration, limits of the operating
+system (address space, processor time, no written byte), Landlock where the kernel has it, an empty environment.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from io import IOBase
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, cast
+
+import pyarrow as pa
 
 from infra.runtime.errors import FleetpulseError, LakeError, QueryRefusedError
-from sinks.lake.views import no_lake
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from sinks.lake.absent import no_lake
 
 _INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 
@@ -78,8 +78,6 @@ class Answer:
         return self._reader.schema
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
         while True:
             try:
                 batch = self._reader.read_next_batch()
@@ -92,12 +90,10 @@ class Answer:
             raise self._failure()
 
     def _open(self) -> pa.RecordBatchStreamReader:
-        import pyarrow as pa
-
         stream: IO[bytes] | None = self._process.stdout
         assert stream is not None
         try:
-            return pa.ipc.open_stream(stream)
+            return pa.ipc.open_stream(pa.PythonFile(cast("IOBase", stream), mode="r"))
         except (pa.ArrowInvalid, OSError) as error:
             raise self._failure() from error
 
@@ -107,7 +103,9 @@ class Answer:
         limits = self._limits
         if self._timed_out.is_set() or code in {-signal.SIGALRM, -signal.SIGXCPU}:
             return QueryRefusedError(
-                f"the query ran longer than {limits.timeout_s:g} s", setting="--timeout", way_out="Ask for fewer hours, or raise it"
+                f"the query ran longer than {limits.timeout_s:g} s",
+                setting="--timeout",
+                way_out="Ask for fewer hours, or raise it",
             )
         lines = self._errors.text().strip().splitlines() or [""]
         try:
@@ -117,14 +115,16 @@ class Answer:
             return QueryFailedError(f"the query engine ended unexpectedly (exit code {code}): {lines[-1][:300]}")
         if kind == "memory":
             return QueryRefusedError(
-                f"the query needs more than {limits.memory_bytes} bytes of memory", setting="--memory", way_out="Ask for fewer rows, or raise it"
+                f"the query needs more than {limits.memory_bytes} bytes of memory",
+                setting="--memory",
+                way_out="Ask for fewer rows, or raise it",
             )
         return {"refused": QueryRefusedError, "lake": LakeError}.get(kind, QueryFailedError)(message)
 
 
 def _start(lake: Path, sql: str, limits: SqlLimits) -> subprocess.Popen[bytes]:
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    process = subprocess.Popen(  # noqa: S603  # this interpreter, our module
+    process = subprocess.Popen(
         [sys.executable, "-P", "-m", "sinks.lake.sql_worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """The process that runs one SQL text and ends: started by `sinks.lake.sql`, never imported by it.
 
-It reads one JSON request on standard input and writes an Arrow stream to standard output; what went wrong is one JSON line
-on standard error: {"error": "refused" | "sql" | "lake" | "changed", "message": ...}.
+It reads one JSON request on standard input and writes an Arrow stream to standard output; what went wrong is one JSON
+line on standard error: {"error": "refused" | "sql" | "lake" | "memory", "message": ...}.
 
 1. Limits of the operating system: address space, processor time, no written byte, a timer that kills.
 2. Check the text (`sql_guard`), create the views, lock DuckDB's configuration; give up writing (`landlock`).
@@ -16,10 +16,11 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
+from io import IOBase
+from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import duckdb
 import pyarrow as pa
@@ -28,7 +29,6 @@ from infra.runtime.errors import LakeError, QueryRefusedError
 from sinks.lake.landlock import give_up_writing
 from sinks.lake.sql_guard import check_select
 from sinks.lake.views import create_views, tables_named_in
-
 
 BATCH_ROWS = 20_000
 _ADDRESS_SPACE_SLACK_BYTES = 6 * 1024**3
@@ -84,43 +84,42 @@ def _answer(connection: duckdb.DuckDBPyConnection, request: Request, *, by_name:
     lake = Path(request.lake).resolve()
     create_views(connection, lake, tables_named_in(request.sql), by_name=by_name)
     _lock(connection, request)
-    return connection.execute(request.sql).to_arrow_reader(BATCH_ROWS)
+    reader = connection.execute(request.sql).to_arrow_reader(BATCH_ROWS)
+    assert reader is not None
+    return reader
 
 
-def _batches(request: Request) -> Iterator[pa.RecordBatch | pa.Schema]:
-    """The answer's schema, then its batches.
+def _begin(request: Request) -> tuple[pa.RecordBatchReader, pa.RecordBatch | None]:
+    """The answer's reader and its first batch, None when it has no rows.
 
     Files can vanish between the listing and the reading (compaction, retention), and files in the middle of a lake's
     age can lack a column: both show before or with the first batch, and another attempt with a new listing mends them.
     """
-    for attempt in range(4):
+    attempts = 4
+    while True:
+        attempts -= 1
         connection = duckdb.connect(":memory:")
         check_select(connection, request.sql)
         try:
-            reader = _answer(connection, request, by_name=attempt > 0)
-            first = next(iter(reader), None)
+            reader = _answer(connection, request, by_name=attempts < 3)
+            return reader, next(iter(reader), None)
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
-            if attempt < 3 and re.search(r"No such file|schema mismatch|mismatch in", str(error)):
-                connection.close()
-                continue
-            raise
-        yield reader.schema
-        if first is not None:
-            yield first
-            yield from reader
-        return
+            connection.close()
+            if not attempts or not re.search(r"No such file|schema mismatch", str(error)):
+                raise
 
 
 def _write(request: Request, sink: IO[bytes]) -> None:
-    source = _batches(request)
-    schema = next(source)
+    reader, first = _begin(request)
     rows = 0
-    with pa.ipc.new_stream(sink, schema) as writer:
-        for batch in source:
+    with pa.ipc.new_stream(pa.PythonFile(cast("IOBase", sink), mode="w"), reader.schema) as writer:
+        for batch in () if first is None else chain((first,), reader):
             rows += batch.num_rows
             if rows > request.max_rows:
                 raise QueryRefusedError(
-                    f"the answer has more than {request.max_rows} rows", setting="--max-rows", way_out="Add a LIMIT, aggregate, or raise it"
+                    f"the answer has more than {request.max_rows} rows",
+                    setting="--max-rows",
+                    way_out="Add a LIMIT, aggregate, or raise it",
                 )
             writer.write_batch(batch)
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import duckdb
 
 from infra.runtime.errors import LakeError
 from schemas.catalogue import METRICS, TABLES
 from schemas.registry import load_schema
-from sinks.lake.ledger import LEDGER_SQL
+from sinks.lake.absent import no_lake
+from sinks.lake.ledger import LEDGER_SQL, LEDGER_TABLES, PRODUCER_TABLES
 from sinks.lake.naming import visible_files
-
-if TYPE_CHECKING:
-    import duckdb
 
 KAFKA_COLUMNS: Mapping[str, str] = {
     "kafka_partition": "INTEGER",
@@ -36,8 +36,14 @@ DUPLICATES_COLUMNS: Mapping[str, str] = {
     "session_id": "VARCHAR",
     "seq": "BIGINT",
 }
-_SCALARS = {"string": "VARCHAR", "long": "BIGINT", "int": "INTEGER", "double": "DOUBLE", "boolean": "BOOLEAN", "bytes": "BLOB"}
-_PRODUCER_TABLES = tuple(table for table, topic in TABLES.items() if not topic.derived)
+_SCALARS = {
+    "string": "VARCHAR",
+    "long": "BIGINT",
+    "int": "INTEGER",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "bytes": "BLOB",
+}
 
 
 def _duckdb_type(node: Any) -> str:  # noqa: ANN401  # a JSON schema node
@@ -86,23 +92,26 @@ count(*) AS events,
 FROM metrics GROUP BY agent_id, deployment_id, {keys}"""  # noqa: S608  # our own names
 
 
+_SEEN = " UNION ALL ".join(
+    f'SELECT agent_id, min("timestamp") AS first_at, max("timestamp") AS last_at, count(*) AS events FROM {table} '  # noqa: S608  # names of the catalogue
+    "GROUP BY agent_id"
+    for table in PRODUCER_TABLES
+)
 _AGENTS = f"""WITH seen AS (
   SELECT agent_id, min(first_at) AS first_seen, max(last_at) AS last_seen, sum(events)::BIGINT AS events
-  FROM ({" UNION ALL ".join(
-      f'SELECT agent_id, min("timestamp") AS first_at, max("timestamp") AS last_at, count(*) AS events FROM {t} GROUP BY agent_id'
-      for t in _PRODUCER_TABLES)})
-  GROUP BY agent_id)
-SELECT seen.agent_id, coalesce(s.user_id, t.user_id) AS user_id, coalesce(s.deployment_id, t.deployment_id) AS deployment_id,
-  first_seen, last_seen, s.status, s.reason AS status_reason, s."timestamp" AS status_since, t.trust, t.n AS trust_evidence, events
+  FROM ({_SEEN}) GROUP BY agent_id)
+SELECT seen.agent_id, coalesce(s.user_id, t.user_id) AS user_id,
+  coalesce(s.deployment_id, t.deployment_id) AS deployment_id, first_seen, last_seen,
+  s.status, s.reason AS status_reason, s."timestamp" AS status_since, t.trust, t.n AS trust_evidence, events
 FROM seen LEFT JOIN latest_status s USING (agent_id) LEFT JOIN latest_trust t USING (agent_id)"""  # noqa: S608  # our own names
 
 DERIVED_VIEWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "latest_trust": (_latest("trust"), ("trust",)),
     "latest_status": (_latest("status"), ("status",)),
-    "agents": (_AGENTS, (*_PRODUCER_TABLES, "trust", "status")),
+    "agents": (_AGENTS, (*PRODUCER_TABLES, "trust", "status")),
     "metrics_hourly": (_rollup(per_hour=True), ("metrics",)),
     "metrics_daily": (_rollup(per_hour=False), ("metrics",)),
-    "ledger": (LEDGER_SQL, (*_PRODUCER_TABLES, "deadletter", "duplicates")),
+    "ledger": (LEDGER_SQL, LEDGER_TABLES),
 }
 """Views over tables: their SQL and the tables with files that they need."""
 
@@ -134,7 +143,7 @@ def _scan(files: Iterable[Path], *, by_name: bool) -> str:
 
 
 def _found_columns(connection: duckdb.DuckDBPyConnection, scan: str) -> dict[str, str]:
-    rows = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
+    rows = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()  # noqa: S608  # file names are quoted
     return {row[0]: row[1] for row in rows}
 
 
@@ -156,7 +165,7 @@ def _view_sql(connection: duckdb.DuckDBPyConnection, table: str, files: list[Pat
     columns = table_columns(table)
     if not files:
         empty = [_column(n, t, None) for n, t in (*columns.items(), *HIVE_COLUMNS.items())]
-        return f"SELECT {', '.join(empty)} WHERE false"  # noqa: S608  # our own names
+        return f"SELECT {', '.join(empty)} WHERE false"
     files = sorted(files, reverse=True)
     if not by_name:
         ends = [_found_columns(connection, _scan([file], by_name=False)) for file in (files[0], files[-1])]
@@ -181,7 +190,9 @@ def create_views(
         try:
             files = list(visible_files(lake, table)) if table in wanted else []
         except OSError as error:
-            raise LakeError(f"cannot read the lake {lake}: {error.strerror}", setting="--lake or FLEETPULSE_LAKE") from error
+            raise LakeError(
+                f"cannot read the lake {lake}: {error.strerror}", setting="--lake or FLEETPULSE_LAKE"
+            ) from error
         connection.execute(f"CREATE OR REPLACE VIEW {table} AS {_view_sql(connection, table, files, by_name=by_name)}")
         counts[table] = len(files)
     for view, (sql, _) in DERIVED_VIEWS.items():
@@ -190,24 +201,13 @@ def create_views(
 
 
 def open_lake(lake: Path, tables: Iterable[str] = BASE_TABLES) -> duckdb.DuckDBPyConnection:
-    """A connection of our own with the views over `lake`, for SQL that we wrote; users' SQL goes through `sinks.lake.sql`.
+    """A connection of our own with the views over `lake`, for SQL that we wrote; users' goes through `sinks.lake.sql`.
 
     Raises `LakeError` when there is no such folder.
     """
-    import duckdb
-
     if not lake.is_dir():
         raise no_lake(lake)
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'")
     create_views(connection, lake.resolve(), tables)
     return connection
-
-
-def no_lake(lake: Path) -> LakeError:
-    """The error for a lake that does not exist."""
-    return LakeError(
-        f"there is no lake at {lake}",
-        setting="--lake or FLEETPULSE_LAKE",
-        way_out="Run `fleetpulse up` once, or name the folder that `fleetpulse lake write` fills",
-    )
