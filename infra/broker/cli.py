@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +22,8 @@ DataDir = Annotated[Path | None, typer.Option("--data-dir", help="folder of the 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="port on 127.0.0.1; 0 chooses a free one")]
 
+_LOOK_EVERY_S = 0.5
+
 
 @app.command()
 def start(broker: BrokerChoice = "auto", port: Port = 0, data_dir: DataDir = None) -> None:
@@ -30,38 +34,48 @@ def start(broker: BrokerChoice = "auto", port: Port = 0, data_dir: DataDir = Non
 
     settings = load_settings(data_dir=data_dir)
     configure_logs(settings.log_level, settings.log_format, "broker")
-    _serve(resolve_broker(broker, settings, port=port), settings)
+    asyncio.run(_serve(resolve_broker(broker, settings, port=port), settings))
 
 
-def _serve(broker: Broker, settings: Settings) -> None:
-    import asyncio
-
+async def _serve(broker: Broker, settings: Settings) -> None:
     from infra.broker.record import recorded
-
-    try:
-        broker.start()
-        broker.wait_ready()
-        with recorded(broker, settings.data_dir) as serving:
-            typer.echo(json.dumps({"event": "ready", **asdict(serving)}))
-            asyncio.run(_until_asked_to_stop(broker))
-    finally:
-        broker.stop()
-
-
-async def _until_asked_to_stop(broker: Broker) -> None:
-    """Raises `BrokerStartError` when a broker of ours ends before."""
-    import asyncio
-    import contextlib
-
-    from infra.runtime.errors import BrokerStartError
     from infra.runtime.lifecycle import stop_on_signals
 
     with stop_on_signals() as asked:
-        while not asked.is_set():
-            if broker.kind != "external" and broker.pid is None:
-                raise BrokerStartError(f"the {broker.kind} broker ended by itself")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asked.wait(), timeout=0.5)
+        try:
+            broker.start()
+            if await _ready(broker, asked):
+                with recorded(broker, settings.data_dir) as serving:
+                    typer.echo(json.dumps({"event": "ready", **asdict(serving)}))
+                    await _until_asked_to_stop(broker, asked)
+        finally:
+            broker.stop()
+
+
+async def _ready(broker: Broker, asked: asyncio.Event) -> bool:
+    """Wait until it serves; False when asked to stop before."""
+    serves = asyncio.ensure_future(asyncio.to_thread(broker.wait_ready))
+    stop = asyncio.ensure_future(asked.wait())
+    await asyncio.wait({serves, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if serves.done():
+        serves.result()
+        return not asked.is_set()
+    broker.stop()  # ends the wait in the thread, whose complaint about it says nothing new
+    await asyncio.wait({serves})
+    serves.exception()
+    return False
+
+
+async def _until_asked_to_stop(broker: Broker, asked: asyncio.Event) -> None:
+    """Raises `BrokerStartError` when a broker of ours ends before."""
+    from infra.runtime.errors import BrokerStartError
+
+    while not asked.is_set():
+        if broker.kind != "external" and broker.pid is None:
+            raise BrokerStartError(f"the {broker.kind} broker ended by itself")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asked.wait(), timeout=_LOOK_EVERY_S)
 
 
 @app.command()

@@ -109,7 +109,9 @@ def _copy_dependencies(into: Path) -> None:
     command = [_maven(), "-B", "-q", "--strict-checksums", "-f", str(packaged("pom.xml")), _COPY]
     command += [f"-DoutputDirectory={into}", "-DincludeScope=runtime"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_WITHIN_S, check=False, env=os.environ)  # noqa: S603  # found by which, fixed arguments
+        done = subprocess.run(  # noqa: S603  # found by which, fixed arguments
+            command, capture_output=True, text=True, timeout=_FETCH_WITHIN_S, check=False, env=os.environ
+        )
     except subprocess.TimeoutExpired as error:
         raise JarsError(f"Maven did not fetch the Kafka jars within {_FETCH_WITHIN_S:g} s") from error
     if done.returncode != 0:

@@ -30,7 +30,9 @@ def find_java() -> Java | None:
     if program is None:
         return None
     try:
-        said = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=_ANSWER_WITHIN_S, check=True)  # noqa: S603  # found by which, fixed argument
+        said = subprocess.run(  # noqa: S603  # found by which, fixed argument
+            [program, "-version"], capture_output=True, text=True, timeout=_ANSWER_WITHIN_S, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     version = parse_version(said.stderr + said.stdout)

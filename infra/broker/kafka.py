@@ -20,7 +20,7 @@ from infra.runtime.settings import Settings
 HEAP = "512m"
 _FORMAT_WITHIN_S = 60.0
 # Serial collection has the least threads and memory, and a heap this small never makes it pause for long.
-JVM_OPTIONS = (f"-Xms{HEAP}", f"-Xmx{HEAP}", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Djava.awt.headless=true")
+JVM_OPTIONS = (f"-Xmx{HEAP}", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Djava.awt.headless=true")
 
 
 def server_properties(port: int, controller_port: int, data: Path) -> dict[str, str]:
@@ -94,7 +94,9 @@ class Kafka:
         properties = self._write_properties("format.properties", server_properties(free_port(), free_port(), fresh))
         command = [java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *self._logging(), "-cp", class_path]
         command += ["kafka.tools.StorageTool", "format", "--cluster-id", _new_cluster_id(), "--config", str(properties)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_FORMAT_WITHIN_S, check=False, env=_environment())  # noqa: S603  # our own command line, no shell
+        done = subprocess.run(  # noqa: S603  # our own command line, no shell
+            command, capture_output=True, text=True, timeout=_FORMAT_WITHIN_S, check=False, env=_environment()
+        )
         if done.returncode != 0:
             said = " ".join((done.stdout + done.stderr).split())[-600:]
             raise BrokerStartError(f"Kafka could not format {data}: {said}", setting="FLEETPULSE_DATA_DIR")
@@ -119,6 +121,6 @@ def _new_cluster_id() -> str:
 
 
 def _environment() -> dict[str, str]:
-    """The environment without the JDK's own option variables, which would change the process and print to its output."""
+    """The environment without the JDK's own option variables, which change the process and print to its output."""
     dropped = {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"}
     return {key: value for key, value in os.environ.items() if key not in dropped}

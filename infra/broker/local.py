@@ -59,7 +59,9 @@ class LocalBroker:
             if code is not None:
                 raise BrokerStartError(f"the {self.kind} broker ended with code {code}: {self._complaint()}")
             if self._clock.monotonic_s() > end_s:
-                raise BrokerStartError(f"the {self.kind} broker did not answer in {deadline_s:g} s: {self._complaint()}")
+                raise BrokerStartError(
+                    f"the {self.kind} broker did not answer in {deadline_s:g} s: {self._complaint()}"
+                )
 
     def stop(self, deadline_s: float = 15.0) -> None:
         """End the process cleanly, after `deadline_s` by force."""

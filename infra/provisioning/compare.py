@@ -9,6 +9,7 @@ from typing import Literal
 from infra.provisioning.plan import TopicPlan
 from infra.runtime.errors import TopicMismatchError
 
+_TOLD = 3
 State = Literal["ok", "missing", "mismatch"]
 
 
@@ -34,11 +35,12 @@ def compare(plans: Iterable[TopicPlan], partitions: Mapping[str, int]) -> list[F
 
 
 def require_no_mismatch(findings: Iterable[Finding]) -> None:
-    """Raises `TopicMismatchError`, naming every topic whose number of partitions differs (fault 17)."""
+    """Raises `TopicMismatchError`, naming topics whose number of partitions differs, with both (fault 17)."""
     wrong = [f for f in findings if f.state == "mismatch"]
     if not wrong:
         return
-    told = ", ".join(f"{f.name} has {f.found} partitions instead of {f.expected}" for f in wrong)
+    told = ", ".join(f"{f.name} has {f.found} partitions instead of {f.expected}" for f in wrong[:_TOLD])
+    told += f" and {len(wrong) - _TOLD} more topics differ" if len(wrong) > _TOLD else ""
     counts = {f.found for f in wrong}
     raise TopicMismatchError(
         f"{told}; partition p of every topic must hold the same agents",

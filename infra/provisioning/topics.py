@@ -90,8 +90,8 @@ async def _wait_for_leaders(admin: AIOKafkaAdminClient, plans: Sequence[TopicPla
     names = {plan.name for plan in plans}
     try:
         async with asyncio.timeout(deadline_s):
-            while names - await _led(admin, names):
-                await asyncio.sleep(_BETWEEN_LOOKS_S)  # the broker offers nothing to wait on
+            while names - await _led(admin, names):  # noqa: ASYNC110  # the broker offers nothing to wait on
+                await asyncio.sleep(_BETWEEN_LOOKS_S)
     except TimeoutError as error:
         raise ProvisioningError(f"the new topics have no leaders after {deadline_s:g} s") from error
     require_no_mismatch(compare(plans, await _partitions(admin)))
