@@ -42,7 +42,7 @@ class WriterSchema:
 
 def make_schema(raw: Mapping[str, Any]) -> WriterSchema:
     """Parse a schema and compute its fingerprint. Raises `fastavro.schema.SchemaParseException`."""
-    little_endian = bytes.fromhex(fingerprint(to_parsing_canonical_form(raw), "CRC-64-AVRO"))
+    little_endian = bytes.fromhex(fingerprint(to_parsing_canonical_form(dict(raw)), "CRC-64-AVRO"))
     return WriterSchema(str(raw["name"]), raw, fastavro.parse_schema(dict(raw)), int.from_bytes(little_endian, "little"))
 
 
