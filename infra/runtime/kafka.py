@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from infra.runtime.errors import BrokerUnreachableError
@@ -31,6 +32,19 @@ async def supports_idempotence(bootstrap: str) -> bool:
     finally:
         await probe.stop()
     return True
+
+
+async def partition_counts(bootstrap: str) -> dict[str, int]:
+    """Number of partitions of every topic on the broker. Raises `BrokerUnreachableError`."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+    try:
+        await admin.start()
+        # All topics at once: to ask for a topic by name makes Tansu create it.
+        return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+    except KafkaError as error:
+        raise unreachable(bootstrap) from error
+    finally:
+        await admin.close()
 
 
 def unreachable(bootstrap: str) -> BrokerUnreachableError:
@@ -70,4 +84,4 @@ def consumer(bootstrap: str, *topics: str, group_id: str | None = None, **more: 
     return AIOKafkaConsumer(*topics, **(settings | more))
 
 
-__all__ = ["AIOKafkaConsumer", "AIOKafkaProducer", "TopicPartition", "consumer", "producer", "supports_idempotence", "unreachable"]
+__all__ = ["AIOKafkaConsumer", "AIOKafkaProducer", "TopicPartition", "consumer", "partition_counts", "producer", "supports_idempotence", "unreachable"]

@@ -1,0 +1,150 @@
+"""A child process of the supervisor: console script, ready line, log file, restarts, what it cost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from infra.runtime.errors import FleetpulseError
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process when its parent is gone (Linux; elsewhere nothing happens)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def console_script() -> str:
+    """The `fleetpulse` script beside this interpreter."""
+    beside = Path(sys.executable).with_name("fleetpulse")
+    return str(beside) if beside.exists() else "fleetpulse"
+
+
+class ChildError(FleetpulseError):
+    """A part of the system did not start or ended with an error."""
+
+
+@dataclass
+class Cost:
+    """What a process has used so far, over all its incarnations: peak resident bytes, CPU seconds."""
+
+    peak_rss_bytes: int = 0
+    cpu_s: float = 0.0
+
+
+@dataclass
+class Child:
+    """One process: `arguments` after the console script; standard error goes to `log_file`."""
+
+    name: str
+    arguments: Sequence[str]
+    log_file: Path
+    environment: dict[str, str]
+    restart: bool = True
+    cost: Cost = field(default_factory=Cost)
+    restarts: int = 0
+    ready: dict[str, Any] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    _process: asyncio.subprocess.Process | None = None
+    _ready: asyncio.Event = field(default_factory=asyncio.Event)
+    _reader: asyncio.Task[None] | None = None
+    _spent_s: float = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    async def start(self) -> None:
+        """Start the process; it gets a session of its own, so that Ctrl-C reaches the supervisor alone."""
+        self._ready.clear()
+        self._spent_s = self.cost.cpu_s
+        with self.log_file.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                console_script(),
+                *self.arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env=self.environment,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+        self._reader = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            text = line.decode(errors="replace").rstrip()
+            with contextlib.suppress(ValueError):
+                message = json.loads(text)
+                if isinstance(message, dict) and message.get("event") == "ready":
+                    self.ready = message
+                    self._ready.set()
+                    continue
+            self.lines = [*self.lines[-199:], text]
+
+    async def wait_ready(self, timeout_s: float) -> dict[str, Any]:
+        """The ready line. Raises `ChildError` with the last lines of the log when the process ends or is late."""
+        assert self._process is not None
+        ready = asyncio.create_task(self._ready.wait())
+        ended = asyncio.create_task(self._process.wait())
+        done, pending = await asyncio.wait({ready, ended}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        if ready in done:
+            return self.ready
+        what = f"ended with exit code {self._process.returncode}" if ended in done else f"was not ready in {timeout_s:.0f} s"
+        raise ChildError(f"{self.name} {what}: {self._last_words()}", way_out=f"Its log is {self.log_file}")
+
+    def _last_words(self) -> str:
+        lines = self.log_file.read_text(errors="replace").strip().splitlines()
+        return lines[-1][-300:].removeprefix("fleetpulse: ") if lines else "it said nothing"
+
+    async def wait(self) -> int:
+        """Wait for the end; the exit code."""
+        assert self._process is not None
+        code = await self._process.wait()
+        if self._reader is not None:
+            await self._reader
+        return code
+
+    async def stop(self, deadline_s: float) -> int:
+        """Ask it to stop, wait, and kill it after `deadline_s`; the exit code."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self.sample()
+            self._process.terminate()
+            try:
+                async with asyncio.timeout(deadline_s):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+        return await self.wait()
+
+    def sample(self) -> None:
+        """Update the cost from what the kernel says of the process now, its children included."""
+        if self.pid is None:
+            return
+        try:
+            process = psutil.Process(self.pid)
+            family = [process, *process.children(recursive=True)]
+            times = [p.cpu_times() for p in family]
+            rss = sum(p.memory_info().rss for p in family)
+        except psutil.NoSuchProcess:
+            return
+        self.cost.peak_rss_bytes = max(self.cost.peak_rss_bytes, rss)
+        self.cost.cpu_s = self._spent_s + sum(t.user + t.system for t in times)

@@ -1,0 +1,55 @@
+"""What a batch leads to: rows of the derived topics, collected as columns, encoded and sent in batches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from infra.runtime.batch_send import partition_of, send_records
+from schemas.record import encode_single_object
+from schemas.registry import topic_schema
+
+Row = Mapping[str, Any]
+DEADLETTER = "fleet.deadletter"
+
+
+class Outputs:
+    """Rows by derived topic, in the order in which they came to be; each row has the fields of its topic's schema."""
+
+    def __init__(self) -> None:
+        self.rows: defaultdict[str, list[Row]] = defaultdict(list)
+
+    def add(self, topic: str, rows: Iterable[Row]) -> None:
+        """Append rows of one topic."""
+        self.rows[topic].extend(rows)
+
+    def merge(self, other: Outputs) -> None:
+        """Append all rows of another collection."""
+        for topic, rows in other.rows.items():
+            self.rows[topic].extend(rows)
+
+    def __bool__(self) -> bool:
+        return any(self.rows.values())
+
+
+async def send(producer: AIOKafkaProducer, outputs: Outputs, partition: int, timestamp_ms: int) -> int:
+    """Encode and send; return how many records were acknowledged.
+
+    Rows go to `partition`, the one that their agents live in, so that derived topics are partitioned as their sources
+    are; dead letters go where their key says, so that all who meet the same bad message write to the same partition.
+    Raises `aiokafka.errors.KafkaError` when a batch was not acknowledged.
+    """
+    sent = 0
+    for topic, rows in outputs.rows.items():
+        schema = topic_schema(topic)
+        letters = len(await producer.partitions_for(topic)) if topic == DEADLETTER else 0
+        records = []
+        for row in rows:
+            key = str(row["agent_id"]).encode()
+            to = partition_of(key, letters) if letters else partition
+            records.append((to, key, encode_single_object(schema, row), timestamp_ms))
+        sent += await send_records(producer, topic, records)
+    return sent

@@ -1,0 +1,224 @@
+"""What a batch means: which operators see which topic, and what follows. No I/O; time is an argument.
+
+    decode -> slots -> skip what a recovered bucket already contains -> operators -> rows of derived topics
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from infra.runtime.columnar_fetch import RecordColumns
+from infra.runtime.errors import SettingError
+from schemas.catalogue import METRICS
+from schemas.columnar import ROW, decode_batch
+from schemas.registry import SchemaBook
+from streams.deadletters import dead_letters
+from streams.operators import anomaly, heartbeat, trust
+from streams.operators.arrays import SlotArrays
+from streams.outputs import DEADLETTER, Outputs
+from streams.rows import METRICS_AN_EVENT, anomaly_rows, status_rows, trust_rows
+from streams.state.partition import NOTHING_PENDING, PartitionState
+from streams.state.stores import SERIES_SEPARATOR, KeyedStore
+
+SOURCES = ("fleet.metrics", "fleet.heartbeats", "fleet.violations", "fleet.lifecycle", "fleet.hosts")
+"""Topics that streams read; equal partition counts, so that an agent's events meet in one worker."""
+
+HOST_METRICS = (
+    "cpu_usage",
+    "load_1m",
+    "memory_usage",
+    "swap_usage",
+    "disk_usage",
+    "disk_read_rate",
+    "disk_write_rate",
+    "network_receive_rate",
+    "network_send_rate",
+    "processes",
+    "gpu_usage",
+    "gpu_memory_usage",
+    "gpu_temperature",
+)
+_SCHEMAS = {
+    "fleet.metrics": "metrics",
+    "fleet.heartbeats": "heartbeat",
+    "fleet.violations": "violation",
+    "fleet.lifecycle": "lifecycle",
+    "fleet.hosts": "host",
+}
+I4 = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """Settings of the operators."""
+
+    trust: trust.TrustConfig = field(default_factory=trust.TrustConfig)
+    anomaly: anomaly.AnomalyConfig = field(default_factory=anomaly.AnomalyConfig)
+    heartbeat: heartbeat.HeartbeatConfig = field(default_factory=heartbeat.HeartbeatConfig)
+
+
+def pipeline_config(*, trust_model: str = "beta", anomaly_threshold: float | None = None) -> PipelineConfig:
+    """The configuration for what a person may set. Raises `SettingError`."""
+    if trust_model not in ("beta", "classic"):
+        raise SettingError(f"no trust model {trust_model!r}", setting="--trust-model", way_out="Choose beta or classic")
+    if anomaly_threshold is not None and not 0 < anomaly_threshold < 1000:
+        raise SettingError(f"{anomaly_threshold} is no threshold", setting="--anomaly-threshold", way_out="Choose a number between 0 and 1000; the default is 4.14")
+    detector = anomaly.AnomalyConfig()
+    if anomaly_threshold is not None:
+        detector = replace(detector, threshold=anomaly_threshold)
+    return PipelineConfig(trust.TrustConfig(model=cast("Literal['beta', 'classic']", trust_model)), detector)
+
+
+def numeric(frame: pl.DataFrame, names: Iterable[str]) -> npt.NDArray[np.float64]:
+    """Columns as f8[n, m], NaN where absent."""
+    columns = [frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names]
+    return np.column_stack(columns) if columns else np.empty((frame.height, 0))
+
+
+def event_time_us(frame: pl.DataFrame) -> npt.NDArray[np.int64]:
+    """Event time, i8[n], microseconds since the epoch."""
+    return cast("npt.NDArray[np.int64]", frame["timestamp"].dt.epoch("us").to_numpy())
+
+
+class Pipeline:
+    """The operators with their settings and the schemas that they read; what they remember is in `PartitionState`."""
+
+    def __init__(self, config: PipelineConfig) -> None:
+        self.config = config
+        self._books = {topic: SchemaBook(schema) for topic, schema in _SCHEMAS.items()}
+        self._metrics = replace(config.anomaly, floors=anomaly.floors_for(METRICS))
+        self._hosts = replace(config.anomaly, floors=anomaly.floors_for(HOST_METRICS))
+
+    def restore(self, partition: int, raws: Iterable[bytes] = ()) -> PartitionState:
+        """State of a partition from its snapshots. Raises `SnapshotFormatError`."""
+        agents = KeyedStore(
+            {
+                "trust": SlotArrays(trust.FIELDS),
+                "anomaly": SlotArrays(anomaly.fields(len(METRICS))),
+                "heartbeat": SlotArrays(heartbeat.FIELDS),
+            }
+        )
+        hosts = KeyedStore({"anomaly": SlotArrays(anomaly.fields(len(HOST_METRICS)))})
+        series = KeyedStore({"anomaly": SlotArrays(anomaly.fields(1))})
+        state = PartitionState(partition, {"agents": agents, "hosts": hosts, "series": series})
+        state.restore(raws)
+        return state
+
+    def apply(self, state: PartitionState, columns: RecordColumns, now_s: float) -> Outputs:
+        """Decode a batch and apply it to the state of its partition; what follows at once is returned."""
+        outputs = Outputs()
+        decoded = decode_batch(self._books[columns.topic], columns.values)
+        if decoded.bad:
+            outputs.add(DEADLETTER, dead_letters(columns, decoded.bad, int(now_s * 1e6)))
+        frame = decoded.frame
+        if frame.height:
+            slots = state.assign_agents(frame)
+            if state.applied.is_replay(columns.topic, columns.first_offset):
+                offsets = np.asarray(columns.offsets, np.int64)[frame[ROW].to_numpy()]
+                new = state.applied.is_new(columns.topic, offsets, state.agents.buckets[slots])
+                frame, slots = frame.filter(pl.Series(new)), slots[new]
+        if frame.height:
+            self._apply_topic(columns.topic, state, frame, slots, outputs)
+            state.touch(state.agents.buckets[slots])
+        state.applied.advance(columns.topic, columns.last_offset)
+        return outputs
+
+    def _apply_topic(self, topic: str, state: PartitionState, frame: pl.DataFrame, slots: I4, outputs: Outputs) -> None:
+        match topic:
+            case "fleet.metrics":
+                self._apply_metrics(state, frame, slots, outputs)
+            case "fleet.violations":
+                self._note_evidence(state, frame, slots, trust.violations_evidence(self.config.trust, frame))
+            case "fleet.heartbeats":
+                self._apply_heartbeats(state, frame, slots, outputs)
+            case "fleet.hosts":
+                self._apply_hosts(state, frame, outputs)
+
+    def _apply_metrics(self, state: PartitionState, frame: pl.DataFrame, slots: I4, outputs: Outputs) -> None:
+        self._note_evidence(state, frame, slots, trust.metrics_evidence(frame))
+        flags = anomaly.update(
+            self._metrics, state.agents.arrays["anomaly"], slots, numeric(frame, METRICS), trust.event_times_s(frame)
+        )
+        self._flagged(frame, flags, METRICS, outputs)
+        if frame["custom"].list.len().sum():
+            self._apply_custom(state, frame, outputs)
+
+    def _apply_custom(self, state: PartitionState, frame: pl.DataFrame, outputs: Outputs) -> None:
+        """Metrics that an agent's author defined: one series each, keyed by agent and name."""
+        long = frame.filter(pl.col("custom").list.len() > 0).explode("custom").unnest("custom")
+        keys = (long["agent_id"] + SERIES_SEPARATOR + long["name"]).rename("key")
+        store = state.stores["series"]
+        slots = store.assign(keys)
+        values = long["value"].to_numpy().reshape(-1, 1)
+        flags = anomaly.update(self.config.anomaly, store.arrays["anomaly"], slots, values, trust.event_times_s(long))
+        names = long["name"].to_list()
+        for i, row in enumerate(flags.row.tolist()):
+            one = anomaly.Flags(*(getattr(flags, name)[i : i + 1] for name in anomaly.Flags.__dataclass_fields__))
+            name = f"custom:{names[row]}"
+            # Numbered by its name, not by its place in the batch: a replay is split differently.
+            first_seq = len(METRICS) + zlib.crc32(name.encode()) % (METRICS_AN_EVENT - len(METRICS))
+            outputs.add(
+                "fleet.anomalies", anomaly_rows(long, one, [name], self.config.anomaly.threshold, first_seq=first_seq)
+            )
+
+    def _apply_hosts(self, state: PartitionState, frame: pl.DataFrame, outputs: Outputs) -> None:
+        store = state.stores["hosts"]
+        flags = anomaly.update(
+            self._hosts, store.arrays["anomaly"], store.assign(frame["agent_id"]), numeric(frame, HOST_METRICS), trust.event_times_s(frame)
+        )
+        self._flagged(frame, flags, HOST_METRICS, outputs)
+
+    def _flagged(self, frame: pl.DataFrame, flags: anomaly.Flags, names: tuple[str, ...], outputs: Outputs) -> None:
+        outputs.add("fleet.anomalies", anomaly_rows(frame, flags, names, self.config.anomaly.threshold))
+
+    def _apply_heartbeats(self, state: PartitionState, frame: pl.DataFrame, slots: I4, outputs: Outputs) -> None:
+        for slot, host in zip(slots.tolist(), frame["host"].to_list(), strict=True):
+            if host is not None:
+                state.owners[slot].host = host
+        beats = heartbeat.beats_of(frame)
+        changes = heartbeat.update(
+            self.config.heartbeat,
+            state.agents.arrays["heartbeat"],
+            slots,
+            beats.event_time_s,
+            beats.interval_s,
+            beats.next_beat_by_s,
+            beats.progress,
+            beats.said,
+        )
+        outputs.add("fleet.status", status_rows(state, changes))
+
+    def _note_evidence(self, state: PartitionState, frame: pl.DataFrame, slots: I4, evidence: trust.Evidence) -> None:
+        """Add evidence of trust; the scores are published with the next tick."""
+        with_evidence = slots[evidence.row]
+        trust.update(
+            self.config.trust, state.agents.arrays["trust"], with_evidence, evidence.ok, evidence.bad, evidence.event_time_s
+        )
+        np.minimum.at(state.pending["oldest_us"], with_evidence, event_time_us(frame)[evidence.row])
+
+    def collect(self, state: PartitionState, now_s: float) -> Outputs:
+        """Scores of agents with evidence that is not published yet."""
+        outputs = Outputs()
+        oldest = state.pending["oldest_us"][: len(state.agents)]
+        slots = np.flatnonzero(oldest != NOTHING_PENDING).astype(np.int32)
+        if slots.size:
+            scores = trust.read(self.config.trust, state.agents.arrays["trust"], slots, now_s)
+            outputs.add("fleet.trust", trust_rows(state, slots, scores, oldest[slots], int(now_s * 1e6), self.config.trust.model))
+            oldest[slots] = NOTHING_PENDING
+        return outputs
+
+    def tick(self, state: PartitionState, now_s: float, *, caught_up: bool) -> Outputs:
+        """What time brings: coalesced scores, and missed deadlines where all heartbeats that exist have been seen."""
+        outputs = self.collect(state, now_s)
+        if caught_up and len(state.agents):
+            changes = heartbeat.scan(self.config.heartbeat, state.agents.arrays["heartbeat"], len(state.agents), now_s)
+            outputs.add("fleet.status", status_rows(state, changes))
+            state.touch(state.agents.buckets[changes.slots])
+        return outputs

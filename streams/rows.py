@@ -1,0 +1,124 @@
+"""Rows of the derived topics from what the operators return: envelope, identifiers, columns turned into records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from infra.runtime.ids import derived_id, event_id
+from streams.operators.anomaly import Flags
+from streams.operators.heartbeat import REASON_TEXT, STATUS_TEXT, Transitions
+from streams.operators.trust import TrustScores
+from streams.outputs import Row
+from streams.state.partition import PartitionState
+
+METRICS_AN_EVENT = 4096
+"""Sequence numbers set aside for the flags of one event: sixteen columns, then its custom metrics."""
+
+
+def trust_rows(
+    state: PartitionState, slots: npt.NDArray[np.int32], scores: TrustScores, oldest_us: npt.NDArray[np.int64], now_us: int, model: str
+) -> Iterator[Row]:
+    """fleet.trust for agent slots i4[k] and their scores; `oldest_us` i8[k] is the oldest evidence not published before."""
+    columns = zip(
+        slots.tolist(),
+        scores.trust.tolist(),
+        scores.p.tolist(),
+        scores.n.tolist(),
+        scores.compliant.tolist(),
+        scores.violating.tolist(),
+        scores.violations.tolist(),
+        oldest_us.tolist(),
+        strict=True,
+    )
+    keys, owners, session = state.agents.slots.keys, state.owners, state.session
+    for slot, trust, p, n, compliant, violating, violations, oldest in columns:
+        seq = next(state.seqs)
+        yield {
+            "event_id": event_id(now_us, state.session_bits, seq),
+            "agent_id": keys[slot],
+            "user_id": owners[slot].user_id,
+            "deployment_id": owners[slot].deployment_id,
+            "timestamp": now_us,
+            "session_id": session,
+            "seq": seq,
+            "trust": trust,
+            "p": p,
+            "n": n,
+            "compliant": compliant,
+            "violating": violating,
+            "model": model,
+            "violations": violations,
+            "compliance": p,
+            "oldest_source_timestamp": oldest,
+        }
+
+
+def anomaly_rows(frame: pl.DataFrame, flags: Flags, names: Sequence[str], threshold: float, first_seq: int = 0) -> list[Row]:
+    """fleet.anomalies for flags over rows of `frame`; metric m is `names[m]`.
+
+    Identifiers follow from the source event and the metric, so that a replay gives the same; `first_seq` keeps groups
+    of metrics of one event apart.
+    """
+    if not len(flags):
+        return []
+    sources = frame.select("event_id", "agent_id", "user_id", "deployment_id", pl.col("timestamp").dt.epoch("us"), "session_id", "seq")[flags.row]
+    rows: list[Row] = []
+    for i, (source_id, agent, user, deployment, timestamp, session, seq) in enumerate(sources.iter_rows()):
+        metric = int(flags.metric[i])
+        rows.append(
+            {
+                "event_id": derived_id(timestamp, source_id.hex(), names[metric]),
+                "agent_id": agent,
+                "user_id": user,
+                "deployment_id": deployment,
+                "timestamp": timestamp,
+                "session_id": f"{session}/flags",
+                "seq": seq * METRICS_AN_EVENT + first_seq + metric,
+                "metric": names[metric],
+                "value": float(flags.value[i]),
+                "expected": float(flags.expected[i]),
+                "lower": float(flags.lower[i]),
+                "upper": float(flags.upper[i]),
+                "score": float(flags.score[i]),
+                "threshold": threshold,
+                "term_fast": float(flags.term_fast[i]),
+                "term_medium": float(flags.term_medium[i]),
+                "term_slow": float(flags.term_slow[i]),
+                "term_record": float(flags.term_record[i]),
+                "term_record_smooth": float(flags.term_record_smooth[i]),
+                "source_event_id": source_id.hex(),
+            }
+        )
+    return rows
+
+
+def _micros(seconds: float) -> int:
+    return int(seconds * 1e6) if np.isfinite(seconds) else 0
+
+
+def status_rows(state: PartitionState, changes: Transitions) -> Iterator[Row]:
+    """fleet.status for changes of status; a replay of the same beats gives the same identifiers."""
+    for i, slot in enumerate(changes.slots.tolist()):
+        owner, agent = state.owners[slot], state.agents.slots.keys[slot]
+        at_us, status = _micros(float(changes.at_s[i])), int(changes.status[i])
+        yield {
+            "event_id": derived_id(at_us, "status", agent, at_us, status),
+            "agent_id": agent,
+            "user_id": owner.user_id,
+            "deployment_id": owner.deployment_id,
+            "timestamp": at_us,
+            "session_id": f"status/{agent}",
+            "seq": at_us * 8 + status,
+            "status": STATUS_TEXT[status],
+            "previous": STATUS_TEXT[int(changes.previous[i])],
+            "reason": REASON_TEXT[int(changes.reason[i])],
+            "last_beat": _micros(float(changes.last_beat_s[i])),
+            "deadline": _micros(float(changes.deadline_s[i])),
+            "interval_s": float(changes.interval_s[i]),
+            "loss": float(changes.loss[i]),
+            "host": owner.host,
+        }

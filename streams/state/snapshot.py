@@ -1,0 +1,83 @@
+"""Snapshots as bytes: a format version, the offsets that they contain, and the raw arrays, compressed.
+
+Layout after decompression: 4 bytes little-endian length of a JSON head, the head, then the arrays end to end. The head:
+`version`, `applied` (source topic -> last offset contained), `stores` (name -> keys and array descriptions), `extra`
+(operator state that is not arrays).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zstandard
+
+FORMAT_VERSION = 1
+_LEVEL = 1
+
+
+class SnapshotFormatError(Exception):
+    """Bytes that are no snapshot, or of a version that this program does not read."""
+
+
+@dataclass
+class StoreSnapshot:
+    """Keys and columns of one store: `columns[array][field]` has the keys' axis first."""
+
+    keys: list[str]
+    columns: Mapping[str, Mapping[str, npt.NDArray[Any]]]
+
+
+@dataclass
+class Snapshot:
+    """One bucket of one partition. `applied`: topic -> last offset contained."""
+
+    applied: dict[str, int]
+    stores: dict[str, StoreSnapshot] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def pack(snapshot: Snapshot) -> bytes:
+    """A snapshot as compressed bytes."""
+    bodies: list[bytes] = []
+    stores: dict[str, Any] = {}
+    for name, store in snapshot.stores.items():
+        described = []
+        for array, fields in store.columns.items():
+            for field_name, values in fields.items():
+                contiguous = np.ascontiguousarray(values)
+                described.append([array, field_name, contiguous.dtype.str, list(contiguous.shape)])
+                bodies.append(contiguous.tobytes())
+        stores[name] = {"keys": store.keys, "arrays": described}
+    head = json.dumps(
+        {"version": FORMAT_VERSION, "applied": snapshot.applied, "stores": stores, "extra": snapshot.extra}
+    ).encode()
+    return zstandard.ZstdCompressor(level=_LEVEL).compress(struct.pack("<I", len(head)) + head + b"".join(bodies))
+
+
+def unpack(raw: bytes) -> Snapshot:
+    """The snapshot in these bytes. Raises `SnapshotFormatError`."""
+    try:
+        data = zstandard.ZstdDecompressor().decompress(raw)
+        (length,) = struct.unpack_from("<I", data)
+        head = json.loads(data[4 : 4 + length])
+    except (zstandard.ZstdError, struct.error, ValueError) as error:
+        raise SnapshotFormatError(f"not a snapshot: {error}") from error
+    if head["version"] != FORMAT_VERSION:
+        raise SnapshotFormatError(f"format {head['version']}, this program reads {FORMAT_VERSION}")
+    position = 4 + length
+    stores: dict[str, StoreSnapshot] = {}
+    for name, described in head["stores"].items():
+        columns: dict[str, dict[str, npt.NDArray[Any]]] = {}
+        for array, field_name, dtype, shape in described["arrays"]:
+            kind = np.dtype(dtype)
+            count = int(np.prod(shape))
+            columns.setdefault(array, {})[field_name] = np.frombuffer(data, kind, count, position).reshape(shape)
+            position += count * kind.itemsize
+        stores[name] = StoreSnapshot(described["keys"], columns)
+    return Snapshot(head["applied"], stores, head["extra"])

@@ -1,0 +1,46 @@
+"""What a stream of this transport carries, and the rule of what may be committed."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from infra.runtime.columnar_fetch import RecordColumns
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """The records of one partition from one poll, and whether all that follows from them has been done.
+
+    `finished` is set by the consumer of the stream, by nobody else: Faust acknowledges messages that it skips while
+    partitions move, and counts offsets that it never saw as done (faust-streaming issue 606).
+    """
+
+    columns: RecordColumns
+    finished: bool = False
+
+
+class InFlight:
+    """Batches handed out for one partition, oldest first. Pure bookkeeping, no Kafka."""
+
+    __slots__ = ("_batches",)
+
+    def __init__(self) -> None:
+        self._batches: deque[Batch] = deque()
+
+    def add(self, batch: Batch) -> None:
+        """Remember a batch that was handed out after all the others."""
+        self._batches.append(batch)
+
+    def take_committable(self) -> int | None:
+        """Drop the finished batches at the front; return the offset after the last of them, None if there is none.
+
+        A batch that is finished behind one that is not stays: committing past it would lose the one in front.
+        """
+        offset: int | None = None
+        while self._batches and self._batches[0].finished:
+            offset = self._batches.popleft().columns.next_offset
+        return offset
+
+    def __len__(self) -> int:
+        return len(self._batches)

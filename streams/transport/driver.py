@@ -1,0 +1,129 @@
+"""The driver behind `microbatch://`: Faust's aiokafka transport, fed with columns and with its own acknowledgement.
+
+Three things differ from the driver below it. Source records are fetched as columns, one message a partition and poll;
+changelog and reply records pass through one by one. Nothing between two batches is a gap. An offset is committed only
+when every batch before it is finished and the application has made durable what follows from them (`before_commit`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import ConsumerStoppedError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from infra.runtime.columnar_fetch import fetch_columns
+from streams.transport.batch import Batch, InFlight
+
+MAX_BATCH_RECORDS = 10_000
+"""Records of one partition in one batch, rounded up to whole Kafka batches."""
+_POLL_S = 0.5
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships no usable types
+    """The thread in which aiokafka runs; here the fetched bytes become columns."""
+
+    async def _fetch_records(
+        self,
+        consumer: Any,  # noqa: ANN401  # aiokafka ships no types
+        active_partitions: set[TP] | None,
+        timeout: float | None = None,  # noqa: ASYNC109  # Faust's own signature
+        max_records: int | None = None,
+    ) -> Mapping[TP, list[Any]]:
+        if not self.consumer.flow_active or not active_partitions:
+            return {}
+        passed_through = {tp for tp in active_partitions if self.consumer.passes_through(tp)}
+        if passed_through:
+            records: Mapping[TP, list[Any]] = await super()._fetch_records(
+                consumer, passed_through, timeout=min(timeout or _POLL_S, _POLL_S), max_records=max_records
+            )
+            return records
+        if consumer._closed:  # noqa: SLF001  # as the driver below does
+            raise ConsumerStoppedError
+        columns = await fetch_columns(
+            consumer,
+            {TopicPartition(tp.topic, tp.partition) for tp in active_partitions},
+            timeout_s=timeout or _POLL_S,
+            max_records=MAX_BATCH_RECORDS,
+        )
+        return {TP(tp.topic, tp.partition): [Batch(found)] for tp, found in columns.items()}
+
+
+class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no usable types
+    """Hands out batches, and owns what may be committed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # Faust's own signature
+        self._in_flight: defaultdict[TP, InFlight] = defaultdict(InFlight)
+        super().__init__(*args, **kwargs)
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def passes_through(self, tp: TP) -> bool:
+        """Whether the records of this partition are not batched: changelogs and replies."""
+        return self._is_changelog_tp(tp) or tp.topic == self.app.conf.reply_to
+
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:  # noqa: ANN401  # Faust's own signature
+        if not isinstance(record, Batch):
+            return super()._to_message(tp, record)
+        columns = record.columns
+        self._in_flight[tp].add(record)
+        return ConsumerMessage(
+            columns.topic,
+            columns.partition,
+            columns.last_offset,
+            columns.timestamps_ms[-1] / 1000,
+            0,
+            (),
+            None,
+            record,
+            None,
+            0,
+            len(columns),
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget what was handed out: whoever gets the partition next starts at the committed offset."""
+        await super().on_partitions_revoked(revoked)
+        for tp in revoked:
+            self._in_flight.pop(tp, None)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Offsets between two batches were never records (compaction, transaction markers): nothing to wait for."""
+
+    def _filter_tps_with_pending_acks(self, topics: Iterable[Any] | None = None) -> Iterator[TP]:
+        wanted = None if topics is None else set(topics)
+        return (tp for tp in list(self._in_flight) if wanted is None or tp in wanted or tp.topic in wanted)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """The end of the contiguous prefix of finished batches; Faust's own lists of offsets are not consulted."""
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        return self._in_flight[tp].take_committable()
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        """Commit after the application has made durable what these offsets led to.
+
+        An exception in `before_commit` crashes the worker: alive and unable to commit would be a silent stall.
+        """
+        before_commit = getattr(self.app, "before_commit", None)
+        if before_commit is not None:
+            try:
+                await before_commit(offsets)
+            except Exception as error:
+                await self.crash(error)
+                raise
+        committed: bool = await super()._commit_offsets(offsets, start_new_transaction=start_new_transaction)
+        return committed
+
+
+class Transport(driver.Transport):  # type: ignore[misc]  # Faust ships no usable types
+    """`microbatch://`: found by Faust through the entry-point group `faust.transports`."""
+
+    Consumer = Consumer

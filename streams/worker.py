@@ -1,0 +1,132 @@
+"""Runs the application until asked to stop: readiness, ticks, the stall watch, an exit code that tells the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+from infra.runtime.errors import FleetpulseError, TopicMismatchError
+from infra.runtime.kafka import partition_counts, producer, supports_idempotence
+from infra.runtime.lifecycle import CleanUps, stop_on_signals
+from infra.runtime.logs import get_logger
+from schemas.catalogue import STREAMS_CHANGELOG
+from streams.app import StreamApp, build_app
+from streams.pipeline import SOURCES, PipelineConfig
+from streams.progress import is_stalled
+
+TICK_S = 0.2
+"""How long a trust score may wait for others of its partition, and how often heartbeat deadlines are looked at."""
+STALL_PATIENCE_S = 60.0
+STOP_DEADLINE_S = 20.0
+_log = get_logger("streams")
+
+
+class StreamWorkerError(FleetpulseError):
+    """The worker gave up; what it had not committed is processed again by whoever takes over."""
+
+
+async def check_topics(bootstrap: str) -> int:
+    """The common partition count of the source topics and the changelog.
+
+    Raises `TopicMismatchError` when one is missing or counts differ: an agent's topics would be processed by different
+    workers. Raises `BrokerUnreachableError`.
+    """
+    existing = await partition_counts(bootstrap)
+    counts = {name: existing.get(name, 0) for name in (*SOURCES, STREAMS_CHANGELOG)}
+    missing = [name for name, count in counts.items() if count == 0]
+    if missing:
+        raise TopicMismatchError(f"topics are missing on {bootstrap}: {', '.join(missing)}", way_out="Create them with `fleetpulse topics create`")
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} has {count}" for name, count in sorted(counts.items()))
+        raise TopicMismatchError(
+            f"source topics must have equal partition counts, but {listed}",
+            setting="FLEETPULSE_PARTITIONS",
+            way_out="Recreate the topic that differs, or run `fleetpulse topics check`",
+        )
+    return next(iter(counts.values()))
+
+
+async def _tick(app: StreamApp) -> None:
+    """Look at deadlines and publish coalesced scores, every `TICK_S`; the lock keeps batches and ticks apart."""
+    assert app.pipeline is not None
+    while True:
+        await asyncio.sleep(TICK_S)
+        for state in list(app.partitions.values()):
+            now_s = app.clock.now_s()
+            async with state.lock:
+                outputs = app.pipeline.tick(state, now_s, caught_up=_is_caught_up(app, state.partition))
+            await app.emit(outputs, state.partition)
+
+
+def _lag(app: StreamApp) -> int:
+    """Records that the broker has and this worker has not processed, over the partitions that it owns."""
+    lag = 0
+    for tp in app.consumer.assignment():
+        if tp.topic in SOURCES and (end := app.consumer.highwater(tp)) is not None:
+            lag += max(end - app.progress.position.get((tp.topic, tp.partition), end), 0)
+    return lag
+
+
+def _is_caught_up(app: StreamApp, partition: int) -> bool:
+    """Whether every heartbeat that the broker is known to have in the partition has been processed."""
+    position = app.progress.position.get(("fleet.heartbeats", partition))
+    for tp in app.consumer.assignment():
+        if tp.topic == "fleet.heartbeats" and tp.partition == partition:
+            end = app.consumer.highwater(tp)
+            return end is not None and (end == 0 or (position is not None and position >= end))
+    return False
+
+
+async def _watch(app: StreamApp) -> None:
+    """Raise when records wait and none is processed."""
+    while True:
+        await asyncio.sleep(5.0)
+        if is_stalled(_lag(app), app.progress.last_s, app.clock.monotonic_s(), STALL_PATIENCE_S):
+            raise StreamWorkerError(f"no progress for {STALL_PATIENCE_S:.0f} s with {_lag(app)} records waiting")
+
+
+async def _crashed(app: StreamApp) -> None:
+    """Raise when Faust gives up."""
+    await app.wait_until_stopped()
+    reason: Any = app.crash_reason
+    raise StreamWorkerError(f"the stream application stopped by itself: {reason!r}") from reason
+
+
+async def _announce(app: StreamApp) -> None:
+    """Print the ready line once partitions have been recovered, or the group has been joined without any."""
+    await app.settled.wait()
+    sys.stdout.write(json.dumps({"event": "ready", "process": "stream-worker", "partitions": sorted(app.partitions)}) + "\n")
+    sys.stdout.flush()
+
+
+async def run_worker(bootstrap: str, *, commit_interval_s: float, config: PipelineConfig) -> None:
+    """Process until SIGINT or SIGTERM. Raises `FleetpulseError` when it cannot start or cannot go on."""
+    await check_topics(bootstrap)
+    idempotent = await supports_idempotence(bootstrap)
+    app = build_app(bootstrap, commit_interval_s=commit_interval_s, config=config)
+    app.output_producer = producer(bootstrap, idempotent=idempotent, linger_ms=0)
+    clean_ups = CleanUps()
+    with stop_on_signals() as asked:
+        try:
+            await app.output_producer.start()
+            clean_ups.add("output producer", app.output_producer.stop)
+            await app.start()
+            clean_ups.add("faust", app.stop)
+            tasks = [asyncio.create_task(work) for work in (_tick(app), _watch(app), _crashed(app), _announce_forever(app))]
+            stop = asyncio.create_task(asked.wait())
+            done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in (stop, *tasks):
+                task.cancel()
+            await asyncio.gather(stop, *tasks, return_exceptions=True)
+            for task in done - {stop}:
+                task.result()
+        finally:
+            await clean_ups.run(STOP_DEADLINE_S)
+
+
+async def _announce_forever(app: StreamApp) -> None:
+    """The ready line, then nothing: a task that ends would end the worker."""
+    await _announce(app)
+    await asyncio.Event().wait()
