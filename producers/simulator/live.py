@@ -1,0 +1,148 @@
+"""The run: one tick after the other against the clock, until its time is over or somebody asks it to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from infra.runtime.clock import Clock
+from infra.runtime.lifecycle import stop_on_signals
+from infra.runtime.logs import get_logger
+from producers.simulator.config import FleetConfig
+from producers.simulator.connect import connected
+from producers.simulator.fleet import Fleet, Tick
+from producers.simulator.papers import account, truth, write_json
+from producers.simulator.sender import Sender
+from producers.simulator.wire import BEATS_TOPIC, METRICS_TOPIC, TOPICS, Wire
+
+MAX_BEHIND_S = 0.25
+"""Further behind the clock than this, event time is shifted instead of being caught up: a stamp tells the truth."""
+TRUTH_EVERY_S = 5.0
+SHORTFALL = 0.95
+_log = get_logger("simulator")
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where a run writes its truth (None: nowhere) and its account; how long it waits for acknowledgements."""
+
+    truth: Path | None
+    account: Path
+    drain_s: float = 20.0
+
+
+class Run:
+    """One fleet on its way to one broker."""
+
+    def __init__(self, fleet: Fleet, wire: Wire, sender: Sender, clock: Clock) -> None:
+        self._fleet = fleet
+        self._wire = wire
+        self._sender = sender
+        self._clock = clock
+        self.issued: Counter[str] = Counter()
+        self.slip_us = 0
+        self.seconds = 0.0
+
+    async def until(self, asked: asyncio.Event, files: RunFiles) -> None:
+        """Publish tick by tick until the fleet's time is over or `asked` is set, then say `stopping` for all agents.
+
+        `seconds` is then the length of the run up to the moment at which generation stopped.
+        """
+        config = self._fleet.config
+        began_s = self._clock.monotonic_s()
+        next_truth_s = began_s
+        while not asked.is_set() and (config.run_s is None or self._fleet.ticks * config.tick_s < config.run_s):
+            due_s = began_s + self.slip_us / 1e6 + (self._fleet.ticks + 1) * config.tick_s
+            await self._wait_until(due_s, asked)
+            behind_s = self._clock.monotonic_s() - due_s
+            if behind_s > MAX_BEHIND_S:
+                self.slip_us += round(behind_s * 1e6)
+            if self._clock.monotonic_s() >= next_truth_s:
+                self._write_truth(files, None)
+                next_truth_s = self._clock.monotonic_s() + TRUTH_EVERY_S
+            await self._publish(self._fleet.step(self.slip_us))
+        await self._publish(self._fleet.stop(self.slip_us))
+        self.seconds = self._clock.monotonic_s() - began_s
+
+    async def _wait_until(self, due_s: float, asked: asyncio.Event) -> None:
+        left_s = due_s - self._clock.monotonic_s()
+        if left_s <= 0:
+            await asyncio.sleep(0)
+            return
+        try:
+            async with asyncio.timeout(left_s):
+                await asked.wait()
+        except TimeoutError:
+            return
+
+    async def _publish(self, tick: Tick) -> None:
+        self.issued[METRICS_TOPIC] += len(tick.metrics)
+        self.issued[BEATS_TOPIC] += len(tick.beats)
+        self.issued.update(record.topic for record in tick.records)
+        for shipment in self._wire.ship(tick):
+            await self._sender.submit(shipment)
+
+    def _write_truth(self, files: RunFiles, ended_at_us: int | None) -> None:
+        if files.truth is not None:
+            write_json(files.truth, truth(self._fleet, ended_at_us), setting="--truth")
+
+    async def finish(self, files: RunFiles) -> dict[str, Any]:
+        """Wait for the acknowledgements, write truth and account; the account."""
+        complete = await self._sender.drain(files.drain_s)
+        end_us = self._fleet.config.start_us + self.slip_us + round(self._fleet.ticks * self._fleet.config.tick_s * 1e6)
+        self._write_truth(files, end_us)
+        paper = account(self._fleet, self._sender, self.issued, self.seconds)
+        write_json(files.account, paper, setting="FLEETPULSE_DATA_DIR")
+        if not complete:
+            _log.error("not everything was acknowledged", unacknowledged=self._sender.pending, deadline_s=files.drain_s)
+        if paper["rate_achieved"] < SHORTFALL * self._fleet.config.rate:
+            _log.warning("the rate was not reached", asked=self._fleet.config.rate, achieved=paper["rate_achieved"], behind_s=self.slip_us / 1e6)
+        return paper
+
+
+async def run_fleet(config: FleetConfig, bootstrap: str, files: RunFiles, clock: Clock) -> dict[str, Any]:
+    """Run a fleet against a broker until its time is over or SIGINT or SIGTERM; the account.
+
+    The fleet starts now, whatever `config.start_us` says, once the broker is there and the kernels are compiled.
+    Raises `BrokerUnreachableError`, `TopicMismatchError`, `SettingError`.
+    """
+    async with connected(bootstrap, TOPICS) as (producer, partitions):
+        warm_up(config)
+        fleet = Fleet(replace(config, start_us=round(clock.now_s() * 1e6)))
+        wire = Wire(fleet, partitions)
+        run = Run(fleet, wire, Sender(producer), clock)
+        with stop_on_signals() as asked:
+            say(
+                event="ready",
+                process="simulator",
+                agents=fleet.config.agents,
+                rate=fleet.config.rate,
+                pid=os.getpid(),
+                beat_interval_s=round(fleet.shares.beat_interval_s, 3),
+                metrics_interval_s=round(fleet.shares.metrics_interval_s, 3),
+                incidents=len(fleet.incidents),
+                account=str(files.account),
+            )
+            await run.until(asked, files)
+            return await run.finish(files)
+
+
+def warm_up(config: FleetConfig) -> None:
+    """Compile, or load from their cache, the kernels that the first tick would otherwise wait for."""
+    fleet = Fleet(replace(config, agents=2, rate=100.0, run_s=None, incidents=False))
+    wire = Wire(fleet, dict.fromkeys(TOPICS, 1))
+    for tick in (fleet.step(), fleet.stop()):
+        for _ in wire.ship(tick):
+            pass
+
+
+def say(**line: object) -> None:
+    """One JSON line on standard output."""
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
