@@ -1,0 +1,1 @@
+"""What a host says of itself: psutil, and NVML where there is a GPU."""
