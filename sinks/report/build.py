@@ -1,0 +1,81 @@
+"""The report of a run: delivery, detection and latencies in one JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from infra.runtime.errors import SettingError
+from sinks.lake.accounts import Accounts, read_accounts
+from sinks.lake.ledger import PRODUCER_TABLES
+from sinks.lake.views import open_lake
+from sinks.report.delivery import measure_delivery
+from sinks.report.detection import DEFAULT_GRACE_S, Detections, read_firings, read_status_changes
+from sinks.report.latencies import measure_latencies
+from sinks.report.truth import GroundTruth, read_truth
+
+_SPAN = " UNION ALL ".join(
+    f'SELECT min(epoch_us("timestamp")) AS a, max(epoch_us("timestamp")) AS b FROM {table}'  # noqa: S608  # names of the catalogue
+    for table in PRODUCER_TABLES
+)
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Where a report is made from: the lake, and what producers, the simulator and the supervisor wrote."""
+
+    lake: Path
+    truths: Sequence[Path] = ()
+    accounts: Path | None = None
+    processes: Path | None = None
+    broker: str | None = None
+    grace_s: float = DEFAULT_GRACE_S
+
+
+def _processes(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SettingError(f"cannot read {path}: {error}", setting="--processes") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _seconds(connection: duckdb.DuckDBPyConnection, truths: Sequence[GroundTruth]) -> float:
+    """Length of the run: from the truths where they say it, else from the first to the last event."""
+    starts = [t.started_at_us for t in truths if t.started_at_us is not None]
+    ends = [t.ended_at_us for t in truths if t.ended_at_us is not None]
+    if starts and ends:
+        return (max(ends) - min(starts)) / 1e6
+    row = connection.execute(f"SELECT max(b) - min(a) FROM ({_SPAN})").fetchone()  # noqa: S608  # our own text
+    return float(row[0]) / 1e6 if row and row[0] is not None else 0.0
+
+
+def build_report(inputs: ReportInputs) -> dict[str, Any]:
+    """Make the report. Raises `LakeError` without a lake, `SettingError` for a file that cannot be read."""
+    truths = [read_truth(path) for path in inputs.truths]
+    accounts: Accounts | None = read_accounts(inputs.accounts) if inputs.accounts is not None else None
+    processes = _processes(inputs.processes)
+    with open_lake(inputs.lake) as connection:
+        delivery = measure_delivery(connection, accounts)
+        detections = Detections(truths, read_firings(connection), read_status_changes(connection), inputs.grace_s)
+        latencies = measure_latencies(connection, inputs.lake.resolve())
+        seconds = _seconds(connection, truths)
+    false_alarms, outside = detections.false_alarms(), detections.outside_truth()
+    return delivery.as_json() | {
+        "incidents": detections.by_kind(),
+        "false_alarms": false_alarms.total(),
+        "false_alarms_by_name": dict(sorted(false_alarms.items())),
+        "alerts_outside_truth": dict(sorted(outside.items())),
+        "latency_s": latencies,
+        "seconds": round(seconds, 3),
+        "events_per_s": round(delivery.landed["total"] / seconds, 1) if seconds > 0 else None,
+        "broker": inputs.broker,
+        "processes": processes,
+    }

@@ -1,0 +1,91 @@
+"""Published against landed: the producers' accounts against the tables of the lake, event by event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import duckdb
+
+from schemas.catalogue import TABLES
+from sinks.lake.accounts import Accounts
+from sinks.lake.ledger import LedgerLine, read_dead_letters, read_sessions, with_accounts
+
+_EXAMPLES = 20
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of the events.
+
+    `published`: acknowledged events per topic and `total`; without accounts, the numbers seen in the lake under `total`
+    alone. `landed`: distinct event ids per producer topic and `total`; `derived` the same for what streams wrote.
+    `missing`: acknowledged and in no table. `duplicates`: rows beyond the first of an event id, in all tables, always
+    0; `duplicates_removed`: second arrivals kept apart. `holes`: numbers below a session's last landed one that are in no
+    table, dropped ones (`dropped`) among them. `unclaimed`: landed events that no account says it issued.
+    """
+
+    published: Mapping[str, int]
+    landed: Mapping[str, int]
+    derived: Mapping[str, int]
+    missing: int
+    duplicates: int
+    duplicates_removed: int
+    dead_letters: int
+    dropped: int
+    holes: int
+    unclaimed: int
+    sessions: int
+    sessions_not_closed: int
+    missing_sessions: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields by name."""
+        return asdict(self)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[int, int]:
+    """Rows of a table and distinct event ids among them."""
+    row = connection.execute(f"SELECT count(*), count(DISTINCT event_id) FROM {table}").fetchone()  # noqa: S608  # a name of the catalogue
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def _unclaimed(lines: list[LedgerLine], accounts: Accounts) -> int:
+    """Landed events beyond what their session's account issued, and all of sessions that no account names."""
+    issued = {session.session_id: session.issued for session in accounts.sessions}
+    return sum(max(0, line.published - issued.get(line.session_id, line.published - line.landed)) for line in lines)
+
+
+def _examples(lines: list[LedgerLine]) -> list[dict[str, Any]]:
+    lost = [line for line in lines if line.not_landed or (line.not_landed is None and line.missing)]
+    lost.sort(key=lambda line: -(line.not_landed or line.missing))
+    return [line.as_json() for line in lost[:_EXAMPLES]]
+
+
+def measure_delivery(connection: duckdb.DuckDBPyConnection, accounts: Accounts | None) -> Delivery:
+    """Count it all. `connection` has the views of a lake; see `Delivery` for what the counts mean without accounts."""
+    counts = {topic.name: _count(connection, table) for table, topic in TABLES.items()}
+    derived = {topic.name for topic in TABLES.values() if topic.derived}
+    in_lake = read_sessions(connection)
+    lines = in_lake if accounts is None else with_accounts(in_lake, accounts.sessions)
+    landed = {name: distinct for name, (_, distinct) in counts.items() if name not in derived}
+    published = {} if accounts is None else dict(accounts.published)
+    total = sum(line.published for line in in_lake) if accounts is None else accounts.acknowledged
+    removed = connection.execute("SELECT count(*) FROM duplicates").fetchone()
+    return Delivery(
+        published=published | {"total": total},
+        landed=landed | {"total": sum(landed.values())},
+        derived={name: counts[name][1] for name in sorted(derived)},
+        missing=sum(line.missing if line.not_landed is None else line.not_landed for line in lines),
+        duplicates=sum(rows - distinct for rows, distinct in counts.values()),
+        duplicates_removed=int(removed[0]) if removed else 0,
+        dead_letters=sum(read_dead_letters(connection).values()),
+        dropped=sum(line.dropped for line in lines),
+        holes=sum(line.missing for line in lines),
+        unclaimed=0 if accounts is None else _unclaimed(in_lake, accounts),
+        sessions=len(lines),
+        sessions_not_closed=sum(not line.closed for line in lines),
+        missing_sessions=_examples(lines),
+    )
