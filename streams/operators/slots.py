@@ -24,6 +24,8 @@ class KeySlots:
         self.keys: list[str] = []
         """Key of every slot."""
         self._dtype = pl.Categorical(pl.Categories.random("fleetpulse"))
+        # Polars forgets the codes of a namespace with its last series, and begins again at 0: keep one series alive.
+        self._anchor = pl.Series(["anchor"], dtype=self._dtype)
         self._slot_of_code: Slots = np.full(1024, UNKNOWN, np.int32)
 
     def __len__(self) -> int:
