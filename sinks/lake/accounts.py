@@ -23,6 +23,7 @@ class SessionAccount:
     issued: int
     acknowledged: int
     dropped: int
+    process: str = ""
 
     @property
     def settled(self) -> bool:
@@ -38,19 +39,24 @@ class Accounts:
     sessions: list[SessionAccount]
     processes: list[str]
 
+    def agents_of(self, process: str) -> frozenset[str]:
+        """Agents that a kind of process spoke for: all whose account's process name begins with `process`."""
+        return frozenset(s.agent_id for s in self.sessions if s.process.startswith(process))
+
     @property
     def acknowledged(self) -> int:
         """Acknowledged events of all sessions."""
         return sum(session.acknowledged for session in self.sessions)
 
 
-def _session(raw: dict[str, Any]) -> SessionAccount:
+def _session(raw: dict[str, Any], process: str) -> SessionAccount:
     return SessionAccount(
         str(raw["session_id"]),
         str(raw["agent_id"]),
         int(raw["issued"]),
         int(raw["acknowledged"]),
         int(raw.get("dropped", 0)),
+        process,
     )
 
 
@@ -65,8 +71,8 @@ def read_accounts(folder: Path, setting: str = "--accounts") -> Accounts:
         try:
             raw = json.loads(path.read_bytes())
             published.update({str(topic): int(count) for topic, count in raw.get("published", {}).items()})
-            sessions += [_session(session) for session in raw.get("sessions", [])]
             processes.append(str(raw.get("process", path.stem)))
+            sessions += [_session(session, processes[-1]) for session in raw.get("sessions", [])]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SettingError(f"cannot read the account file {path}: {error!r}", setting=setting) from error
     return Accounts(dict(published), sessions, processes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +57,16 @@ def _seconds(connection: duckdb.DuckDBPyConnection, truths: Sequence[GroundTruth
     return float(row[0]) / 1e6 if row and row[0] is not None else 0.0
 
 
+def _knowing_agents(truth: GroundTruth, accounts: Accounts | None) -> GroundTruth:
+    """A truth knows the simulated agents and no others: of this host's probe and of real agents it says nothing."""
+    simulated = accounts.agents_of("simulator") if accounts is not None else frozenset[str]()
+    return replace(truth, agents=simulated) if truth.agents is None and simulated else truth
+
+
 def build_report(inputs: ReportInputs) -> dict[str, Any]:
     """Make the report. Raises `LakeError` without a lake, `SettingError` for a file that cannot be read."""
-    truths = [read_truth(path) for path in inputs.truths]
     accounts: Accounts | None = read_accounts(inputs.accounts) if inputs.accounts is not None else None
+    truths = [_knowing_agents(read_truth(path), accounts) for path in inputs.truths]
     processes = _processes(inputs.processes)
     with open_lake(inputs.lake) as connection:
         delivery = measure_delivery(connection, accounts)

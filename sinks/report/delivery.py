@@ -19,11 +19,11 @@ _EXAMPLES = 20
 class Delivery:
     """What became of the events.
 
-    `published`: acknowledged events per topic and `total`; without accounts, the numbers seen in the lake under `total`
-    alone. `landed`: distinct event ids per producer topic and `total`; `derived` the same for what streams wrote.
-    `missing`: acknowledged and in no table. `duplicates`: rows beyond the first of an event id, in all tables, always
-    0; `duplicates_removed`: second arrivals kept apart. `holes`: numbers below a session's last landed one that are in no
-    table, dropped ones (`dropped`) among them. `unclaimed`: landed events that no account says it issued.
+    `published`: acknowledged events per topic and `total`; without accounts, the numbers seen in the lake under
+    `total` alone. `landed`: distinct event ids per producer topic and `total`; `derived` the same for what streams
+    wrote. `missing`: acknowledged and in no table. `duplicates`: rows beyond the first of an event id, in all tables,
+    always 0; `duplicates_removed`: second arrivals kept apart. `holes`: numbers below a session's last landed one that
+    are in no table, dropped ones (`dropped`) among them. `unclaimed`: landed events that no account says it issued.
     """
 
     published: Mapping[str, int]
