@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 Status = Literal["healthy", "degraded", "failed"]
 Severity = Literal["low", "medium", "high", "critical"]
@@ -13,6 +13,29 @@ Category = Literal["governance", "performance", "system", "business", "security"
 Outcome = Literal["success", "failure", "cancelled"]
 When = datetime | int
 """A time: an aware `datetime`, or micros since the epoch, UTC."""
+
+
+class MetricValues(TypedDict, total=False):
+    """What `metrics` takes: the fields of fleet.metrics, units as in its schema."""
+
+    trust_score: float | None
+    compliance_rate: float | None
+    violation_count: float | None
+    policy_checks: float | None
+    response_time: float | None
+    throughput: float | None
+    error_rate: float | None
+    uptime: float | None
+    cpu_usage: float | None
+    memory_usage: float | None
+    disk_usage: float | None
+    network_io: float | None
+    request_count: float | None
+    user_interactions: float | None
+    success_rate: float | None
+    revenue: float | None
+    policy_violations: list[str]
+    custom: Mapping[str, float]
 
 
 class EventMethods:
@@ -45,23 +68,14 @@ class EventMethods:
         fields["status"] = status
         self._put("fleet.heartbeats", fields)
 
-    def metrics(
-        self,
-        *,
-        custom: Mapping[str, float] | None = None,
-        policy_violations: list[str] | None = None,
-        **values: float | None,
-    ) -> None:
+    def metrics(self, **values: Unpack[MetricValues]) -> None:
         """Report numbers: any of the sixteen names of `schemas.catalogue.METRICS` and the author's own in `custom`.
 
         Units are the schema's: `response_time` ms, `cpu_usage` percent, `error_rate` 0 to 1, `success_rate` percent.
         """
-        fields: dict[str, Any] = values
-        if custom is not None:
-            fields["custom"] = dict(custom)
-        if policy_violations is not None:
-            fields["policy_violations"] = list(policy_violations)
-        self._put("fleet.metrics", fields)
+        if "custom" in values:
+            values["custom"] = dict(values["custom"])
+        self._put("fleet.metrics", values)
 
     def violation(
         self,
