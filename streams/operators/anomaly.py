@@ -78,7 +78,8 @@ CHANGE_OF_INTEREST: Mapping[str, float] = MappingProxyType(
 class AnomalyConfig:
     """Settings of the detector; `PUBLISHED` is the formula as benchmarked.
 
-    `threshold`: score from which a value is flagged. `refractory`: values after a flag in which there is no other.
+    `threshold`: score from which a value is flagged. `strong`: score from which it is flagged even if a flag that was
+    not strong came shortly before. `refractory`: values after a flag in which there is otherwise no other.
     `warm_up`: values before the first flag. `caution`: raises a young series' threshold to threshold*(1 + caution/n).
     `relative_floor`: smallest change of interest as a share of the series' level. `floors`: the same per metric in its
     unit, one a metric in the order of the columns; () = none. `habit`: how many times its usual overshoot a record must
@@ -87,6 +88,7 @@ class AnomalyConfig:
     """
 
     threshold: float = 4.14
+    strong: float = 9.0
     refractory: int = 60
     warm_up: int = 15
     caution: float = 30.0
@@ -97,7 +99,7 @@ class AnomalyConfig:
     late_s: float = 600.0
 
 
-PUBLISHED = AnomalyConfig(warm_up=150, caution=0.0, relative_floor=1e-6, habit=0.0)
+PUBLISHED = AnomalyConfig(strong=math.inf, warm_up=150, caution=0.0, relative_floor=1e-6, habit=0.0)
 
 
 def floors_for(names: Sequence[str]) -> tuple[float, ...]:
@@ -108,7 +110,7 @@ def floors_for(names: Sequence[str]) -> tuple[float, ...]:
 _TERMS = (
     "origin: first value of the series; everything else is relative to it, for precision; unit of the metric",
     "count: values seen, at most 2**23; 0 = none, and all other terms mean nothing",
-    "since: values since the last flag, at most 2**23",
+    "since: values since the last flag, at most 2**23; below 0 (-values) where that flag was not strong",
     "mean m: slow mean, relative to origin, unit of the metric",
     "H fast: average of h, unit of the metric",
     "H medium: the same, slower",
@@ -240,6 +242,7 @@ def _kernel(  # noqa: PLR0915  # one loop on purpose: a call or a second pass co
     baseline_s: Any,  # noqa: ANN401
     floors: Any,  # noqa: ANN401
     threshold: float,
+    strong: float,
     refractory: float,
     warm_up: float,
     caution: float,
@@ -330,7 +333,8 @@ def _kernel(  # noqa: PLR0915  # one loop on purpose: a call or a second pass co
             since = state[2, j]
             score = z_fast + z_medium + z_slow + record + record_smooth
             limit = threshold * (1.0 + caution / n)
-            if score >= limit and since > refractory and n >= warm_up:
+            rested = abs(since) > refractory or (score >= strong and since < 0.0)
+            if score >= limit and rested and n >= warm_up:
                 lower, upper = _bounds(
                     (
                         0.7 * before_fast / scale_fast,
@@ -348,8 +352,9 @@ def _kernel(  # noqa: PLR0915  # one loop on purpose: a call or a second pass co
                 out[flags, 4], out[flags, 5], out[flags, 6] = z_fast, z_medium, z_slow
                 out[flags, 7], out[flags, 8] = record, record_smooth
                 flags += 1
-                since = 0.0
-            state[2, j] = min(since + 1.0, 8388608.0)
+                since = 0.0 if score >= strong else -0.5
+            since += 1.0 if since >= 0.0 else -1.0
+            state[2, j] = min(max(since, -8388608.0), 8388608.0)
             state[1, j] = min(n + 1.0, 8388608.0)
             state[3, j] = mean + max(rate_mean, least_rate) * r
             if learn_baseline:
@@ -377,6 +382,7 @@ def update(config: AnomalyConfig, arrays: SlotArrays, slots: Slots, values: Doub
         *(arrays[name] for name in ("terms", "baseline", "baseline_count", "last_s", "baseline_s")),
         floors,
         config.threshold,
+        config.strong,
         float(config.refractory),
         float(config.warm_up),
         config.caution,
