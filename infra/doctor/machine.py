@@ -36,7 +36,7 @@ def packages() -> list[Finding]:
 
 
 def requirements_by_extra(requirements: list[str] | None = None) -> dict[str, list[str]]:
-    """Package names by the extra that asks for them; "base" has no extra. From the metadata of fleetpulse by default."""
+    """Package names by the extra that asks for them, "base" without one; by default of the installed fleetpulse."""
     found: dict[str, list[str]] = {}
     for line in requirements if requirements is not None else distribution("fleetpulse").requires or []:
         match = _REQUIREMENT.match(line)
