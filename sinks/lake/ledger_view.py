@@ -23,8 +23,8 @@ from sinks.lake.ledger import (
     total,
     with_accounts,
 )
-from sinks.lake.query_print import printable
 from sinks.lake.views import open_lake
+from sinks.text import printable
 
 
 @dataclass(frozen=True)

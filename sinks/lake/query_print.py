@@ -24,6 +24,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sinks.text import printable
+
 TABLE_ROWS = 200
 """A terminal shows so many rows; the other formats give all."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -69,11 +71,6 @@ def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911  # any Arrow scalar as Py
     if isinstance(value, list | tuple):
         return [plain(member) for member in value]
     return str(value)
-
-
-def printable(text: str) -> str:
-    """Text without characters that move a cursor, colour, or hide other text."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401  # any Arrow scalar as Python
