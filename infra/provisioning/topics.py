@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from infra.broker.handshake import any_answers
 from infra.provisioning.compare import Finding, compare, require_no_mismatch
 from infra.provisioning.plan import TopicPlan
 from infra.runtime.errors import FleetpulseError
@@ -58,6 +59,9 @@ async def list_topics(bootstrap: str) -> dict[str, int]:
 
 @contextlib.asynccontextmanager
 async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    # Asked first, because the client writes an error of its own to the log for every address that does not answer.
+    if not await asyncio.to_thread(any_answers, bootstrap):
+        raise unreachable(bootstrap)
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
     try:
         try:
