@@ -49,7 +49,13 @@ class Window:
 
 
 def plan_incidents(
-    rng: random.Random, window: Window, talkers: Sequence[int], others: Sequence[int], *, beat_interval_s: float, metrics_interval_s: float
+    rng: random.Random,
+    window: Window,
+    talkers: Sequence[int],
+    others: Sequence[int],
+    *,
+    beat_interval_s: float,
+    metrics_interval_s: float,
 ) -> list[Incident]:
     """At least one of each kind, one more of each per 1,000 agents (up to ten), no agent twice.
 
@@ -62,7 +68,10 @@ def plan_incidents(
     plan: list[Incident] = []
     kinds = list(KINDS) * each
     budget = (len(talkers) + len(others)) // 2
-    starts = [window.at(WARM_SHARE + (LAST_START_SHARE - WARM_SHARE) * (i + rng.random()) / len(kinds)) for i in range(len(kinds))]
+    starts = [
+        window.at(WARM_SHARE + (LAST_START_SHARE - WARM_SHARE) * (i + rng.random()) / len(kinds))
+        for i in range(len(kinds))
+    ]
     rng.shuffle(starts)
     for kind, start_s in zip(kinds[:budget], starts, strict=False):
         pool = free_talkers if kind in LIFECYCLE_KINDS else (free_others or free_talkers)
@@ -72,7 +81,13 @@ def plan_incidents(
 
 
 def _incident(
-    rng: random.Random, kind: str, agent: int, start_s: float, window: Window, beat_interval_s: float, metrics_interval_s: float
+    rng: random.Random,
+    kind: str,
+    agent: int,
+    start_s: float,
+    window: Window,
+    beat_interval_s: float,
+    metrics_interval_s: float,
 ) -> Incident:
     length_s = window.end_s - window.start_s
     end_s, detail = window.end_s, {}

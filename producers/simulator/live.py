@@ -16,10 +16,11 @@ from infra.runtime.lifecycle import stop_on_signals
 from infra.runtime.logs import get_logger
 from producers.simulator.config import FleetConfig
 from producers.simulator.connect import connected
-from producers.simulator.fleet import Fleet, Tick
+from producers.simulator.fleet import Fleet
 from producers.simulator.papers import account, truth, write_json
+from producers.simulator.rows import Tick
 from producers.simulator.sender import Sender
-from producers.simulator.wire import BEATS_TOPIC, METRICS_TOPIC, TOPICS, Wire
+from producers.simulator.wire import TOPICS, Wire
 
 MAX_BEHIND_S = 0.25
 """Further behind the clock than this, event time is shifted instead of being caught up: a stamp tells the truth."""
@@ -82,10 +83,8 @@ class Run:
             return
 
     async def _publish(self, tick: Tick) -> None:
-        self.issued[METRICS_TOPIC] += len(tick.metrics)
-        self.issued[BEATS_TOPIC] += len(tick.beats)
-        self.issued.update(record.topic for record in tick.records)
         for shipment in self._wire.ship(tick):
+            self.issued[shipment.topic] += len(shipment.values)
             await self._sender.submit(shipment)
 
     def _write_truth(self, files: RunFiles, ended_at_us: int | None) -> None:
@@ -102,7 +101,12 @@ class Run:
         if not complete:
             _log.error("not everything was acknowledged", unacknowledged=self._sender.pending, deadline_s=files.drain_s)
         if paper["rate_achieved"] < SHORTFALL * self._fleet.config.rate:
-            _log.warning("the rate was not reached", asked=self._fleet.config.rate, achieved=paper["rate_achieved"], behind_s=self.slip_us / 1e6)
+            _log.warning(
+                "the rate was not reached",
+                asked=self._fleet.config.rate,
+                achieved=paper["rate_achieved"],
+                behind_s=self.slip_us / 1e6,
+            )
         return paper
 
 

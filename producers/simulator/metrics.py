@@ -75,7 +75,7 @@ class MetricModel:
         z = self.latent[agents] * _PHI + kicks * _KICK
         self.latent[agents] = z
         day = np.sin(2 * np.pi * fleet_s / self._day_s + self._phase[agents])
-        load = (1 + self._swing[agents] * day) * (1 + 0.05 * z[:, _LOAD])
+        load = (1 + self._swing[agents] * day) * (1 + 0.08 * z[:, _LOAD])
         throughput = self._throughput[agents] * load
         requests = np.rint(throughput * interval_s)
         self.handled[agents] += requests
@@ -88,14 +88,14 @@ class MetricModel:
         values[:, 1] = compliance
         values[:, 2] = self.violations[agents]
         values[:, 3] = np.maximum(np.rint(0.1 * requests), 1.0)
-        values[:, 4] = (self._response_ms[agents] * (0.8 + 0.2 * load) * (1 + 0.06 * z[:, _LATENCY])).round(1)
+        values[:, 4] = (self._response_ms[agents] * (0.8 + 0.2 * load) * (1 + 0.12 * z[:, _LATENCY])).round(1)
         values[:, 5] = throughput.round(1)
         values[:, 6] = errors
         values[:, 7] = np.floor(uptime_s)
-        values[:, 8] = (self._cpu[agents] * load * (1 + 0.03 * z[:, _CPU])).clip(0, 100).round(1)
+        values[:, 8] = (self._cpu[agents] * load * (1 + 0.06 * z[:, _CPU])).clip(0, 100).round(1)
         values[:, 9] = (self._memory[agents] + 0.8 * z[:, _MEMORY]).clip(0, 100).round(1)
         values[:, 10] = (self._disk[agents] + self._disk_per_s[agents] * fleet_s).clip(0, 100).round(1)
-        values[:, 11] = np.rint(throughput * self._bytes_per_request[agents] * (1 + 0.04 * z[:, _TRAFFIC]))
+        values[:, 11] = np.rint(throughput * self._bytes_per_request[agents] * (1 + 0.1 * z[:, _TRAFFIC]))
         values[:, 12] = requests
         values[:, 13] = np.rint(0.3 * requests)
         values[:, 14] = (100 * (1 - errors)).round(1)

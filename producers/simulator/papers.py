@@ -24,7 +24,9 @@ def write_json(path: Path, content: Mapping[str, Any], *, setting: str) -> None:
         temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
-        raise SettingError(f"cannot write {path}: {error.strerror}", setting=setting, way_out="Name a folder that can be written") from error
+        raise SettingError(
+            f"cannot write {path}: {error.strerror}", setting=setting, way_out="Name a folder that can be written"
+        ) from error
 
 
 def truth(fleet: Fleet, ended_at_us: int | None) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def truth(fleet: Fleet, ended_at_us: int | None) -> dict[str, Any]:
         "incidents": [
             {
                 "kind": incident.kind,
-                "agent_id": fleet.agent_ids[incident.agent],
+                "agent_id": fleet.agents.ids[incident.agent],
                 "started_at_us": incident.started_at_us,
                 "ended_at_us": incident.ended_at_us,
                 "detail": incident.detail,
@@ -54,19 +56,19 @@ def account(fleet: Fleet, sender: Sender, issued: Counter[str], seconds: float) 
     `dropped` counts events that were given up before they were sent: the simulator never does; an event that was
     issued and not acknowledged by the deadline may have landed all the same.
     """
-    issued_of = fleet.issued_of_sessions()
+    issued_of = fleet.agents.issued_of_sessions()
     acknowledged = np.zeros(issued_of.size, np.int64)
     known = min(issued_of.size, sender.session_counts.size)
     acknowledged[:known] = sender.session_counts[:known]
     sessions = [
         {
             "session_id": session.session_id,
-            "agent_id": fleet.agent_ids[session.agent],
+            "agent_id": fleet.agents.ids[session.agent],
             "issued": count,
             "acknowledged": seen,
             "dropped": 0,
         }
-        for session, count, seen in zip(fleet.sessions, issued_of.tolist(), acknowledged.tolist(), strict=True)
+        for session, count, seen in zip(fleet.agents.sessions, issued_of.tolist(), acknowledged.tolist(), strict=True)
         if count
     ]
     return {

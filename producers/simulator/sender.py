@@ -1,7 +1,7 @@
 """Whole batches to the broker, one in flight a partition, again until acknowledged; counts only what was acknowledged.
 
-One pump a (topic, partition) takes what has gathered while its last batch was under way: batches grow when the broker is
-slow, and the order of a session's events in a partition stays that of their numbers.
+One pump a (topic, partition) takes what has gathered while its last batch was under way: batches grow when the broker
+is slow, and the order of a session's events in a partition stays that of their numbers.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Sender:
             self._pumps[place] = asyncio.create_task(self._pump(place))
 
     async def drain(self, deadline_s: float) -> bool:
-        """Wait until everything is acknowledged, at most `deadline_s`; then stop trying. Whether all is acknowledged."""
+        """Wait until everything is acknowledged, at most `deadline_s`; then stop trying. Whether everything was."""
         pumps = [pump for pump in self._pumps.values() if not pump.done()]
         if pumps:
             await asyncio.wait(pumps, timeout=deadline_s)

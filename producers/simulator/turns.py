@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ class Script:
 
     def __init__(self, rng: random.Random, run_id: str, thread_id: str, base_ms: float) -> None:
         self._rng = rng
-        self._ids = {"run_id": run_id, "thread_id": thread_id}
+        self.ids = {"run_id": run_id, "thread_id": thread_id}
         self._base_ms = base_ms
         self._calls = 0
         self.at_s = 0.0
@@ -37,11 +37,11 @@ class Script:
     def say(self, kind: str, after_s: float = 0.01, **fields: object) -> None:
         """A lifecycle event."""
         self.at_s += after_s
-        self.lines.append(Line(self.at_s, LIFECYCLE, {"kind": kind, **self._ids, **fields}))
+        self.lines.append(Line(self.at_s, LIFECYCLE, {"kind": kind, **self.ids, **fields}))
 
     def run(self, kind: str, **fields: object) -> None:
         """An event of fleet.runs at the same moment."""
-        self.lines.append(Line(self.at_s, RUNS, {"kind": kind, "run_id": self._ids["run_id"], **fields}))
+        self.lines.append(Line(self.at_s, RUNS, {"kind": kind, "run_id": self.ids["run_id"], **fields}))
 
     def latency_ms(self, factor: float = 1.0) -> float:
         """A latency around the agent's own baseline (10 % standard deviation, cut at 25 %)."""
@@ -66,20 +66,45 @@ class Script:
         self.complete_tool(tool, call_id, arguments, latency, status)
         if step:
             step_no = self._calls - 1
-            self.run("step", step_id=f"{call_id}-s", name=tool, status=status, latency_ms=latency, step_index=step_no, retries=0)
+            self.run(
+                "step",
+                step_id=f"{call_id}-s",
+                name=tool,
+                status=status,
+                latency_ms=latency,
+                step_index=step_no,
+                retries=0,
+            )
         if failed:
-            self.run("failure", name=tool, status="failure", failure_type="tool", failure_code="timeout", message=f"{tool} did not answer in time")
+            self.run(
+                "failure",
+                name=tool,
+                status="failure",
+                failure_type="tool",
+                failure_code="timeout",
+                message=f"{tool} did not answer in time",
+            )
 
     def start_tool(self, tool: str, arguments: str, deadline_s: float) -> str:
         """A tool starts; the id of the call."""
         self._calls += 1
-        call_id = f"{self._ids['run_id']}-c{self._calls}"
-        self.say("tool_executing", tool=tool, tool_call_id=call_id, arguments_hash=digest(arguments), deadline_s=deadline_s)
+        call_id = f"{self.ids['run_id']}-c{self._calls}"
+        self.say(
+            "tool_executing", tool=tool, tool_call_id=call_id, arguments_hash=digest(arguments), deadline_s=deadline_s
+        )
         return call_id
 
     def complete_tool(self, tool: str, call_id: str, arguments: str, latency_ms: float, status: str) -> None:
         """A tool ends."""
-        self.say("tool_completed", latency_ms / 1000, tool=tool, tool_call_id=call_id, arguments_hash=digest(arguments), latency_ms=latency_ms, status=status)
+        self.say(
+            "tool_completed",
+            latency_ms / 1000,
+            tool=tool,
+            tool_call_id=call_id,
+            arguments_hash=digest(arguments),
+            latency_ms=latency_ms,
+            status=status,
+        )
 
     def end(self) -> None:
         """The answer and the end of the turn."""
@@ -90,7 +115,7 @@ class Script:
     def tools(self, count: int) -> None:
         """`count` different calls."""
         for number, tool in enumerate(self._rng.sample(TOOLS, count)):
-            self.call(tool, f"{self._ids['run_id']}/{number}")
+            self.call(tool, f"{self.ids['run_id']}/{number}")
 
 
 def digest(arguments: str) -> str:
@@ -156,6 +181,15 @@ def tool_loop(script: Script, rng: random.Random) -> dict[str, Any]:
         script.call(tool, arguments)
     script.end()
     return {"tool": tool, "arguments_hash": digest(arguments), "times": times}
+
+
+SILENT_FAILURES: Mapping[str, Callable[[Script, random.Random], dict[str, Any]]] = {
+    "orphan_tool_completed": orphan_tool_completed,
+    "stale_thread": stale_thread,
+    "missing_agent_started": missing_agent_started,
+    "tool_loop": tool_loop,
+}
+"""Those that take nothing but the script."""
 
 
 def call_no(rng: random.Random) -> str:

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.runtime.batch_send import partition_of
-from producers.simulator.fleet import BeatRows, Fleet, MetricRows, Record, Rows, Session, Tick, record_id
+from infra.runtime.ids import event_id
+from producers.simulator.fleet import Fleet
+from producers.simulator.rows import BeatRows, MetricRows, Record, Rows, Session, Tick
 from schemas.catalogue import METRICS
 from schemas.encode import (
     NULL,
@@ -69,16 +71,21 @@ class Wire:
 
     def __init__(self, fleet: Fleet, partitions: dict[str, int]) -> None:
         self._fleet = fleet
-        self._keys = [agent_id.encode() for agent_id in fleet.agent_ids]
+        self._keys = [agent_id.encode() for agent_id in fleet.agents.ids]
         self._partition_of = {
-            count: np.array([partition_of(key, count) for key in self._keys], np.int64) for count in set(partitions.values())
+            count: np.array([partition_of(key, count) for key in self._keys], np.int64)
+            for count in set(partitions.values())
         }
         self._partitions = partitions
-        who = zip(fleet.agent_ids, fleet.users, fleet.deployments, strict=True)
-        self._agents = Pool.of([encode_string(a) + encode_string(u) + encode_optional(encode_string(d)) for a, u, d in who])
+        who = zip(fleet.agents.ids, fleet.agents.users, fleet.agents.deployments, strict=True)
+        self._agents = Pool.of(
+            [encode_string(a) + encode_string(u) + encode_optional(encode_string(d)) for a, u, d in who]
+        )
         self._sessions = Pool.of([])
         self._session_bits = np.empty(0, np.int64)
-        self._beat_head = {s: encode_string("stopping" if s else "healthy") + encode_string(VERSION) for s in (False, True)}
+        self._beat_head = {
+            s: encode_string("stopping" if s else "healthy") + encode_string(VERSION) for s in (False, True)
+        }
         self._beat_tail = _beat_tail(fleet.shares.beat_interval_s)
         self._beat_machine = _beat_machine()
 
@@ -137,12 +144,13 @@ class Wire:
             )
 
     def _encode(self, record: Record) -> bytes:
-        fleet, session = self._fleet, self._fleet.sessions[record.session]
+        agents = self._fleet.agents
+        session = agents.sessions[record.session]
         envelope = {
-            "event_id": record_id(record, session),
-            "agent_id": fleet.agent_ids[record.agent],
-            "user_id": fleet.users[record.agent],
-            "deployment_id": fleet.deployments[record.agent],
+            "event_id": event_id(record.timestamp_us, session.bits, record.seq),
+            "agent_id": agents.ids[record.agent],
+            "user_id": agents.users[record.agent],
+            "deployment_id": agents.deployments[record.agent],
             "timestamp": record.timestamp_us,
             "session_id": session.session_id,
             "seq": record.seq,
@@ -150,7 +158,7 @@ class Wire:
         return encode_single_object(topic_schema(record.topic), envelope | dict(record.fields))
 
     def _learn_sessions(self) -> None:
-        sessions: list[Session] = self._fleet.sessions
+        sessions: list[Session] = self._fleet.agents.sessions
         if self._session_bits.size < len(sessions):
             self._sessions = Pool.of([encode_string(s.session_id) for s in sessions])
             self._session_bits = np.array([s.bits for s in sessions], np.int64)
