@@ -88,7 +88,7 @@ def on_flags(
     `metrics`: name of every metric column; `keys`: agent id of every slot."""
     out = AlertEvents()
     rule = RULE_INDEX[METRIC_ANOMALY]
-    for at in np.flatnonzero(flags.score >= config.anomaly_score):
+    for at in np.flatnonzero(flags.trend >= config.anomaly_trend):
         row, metric = int(flags.row[at]), metrics[int(flags.metric[at])]
         slot, value, expected = int(slots[row]), float(flags.value[at]), float(flags.expected[at])
         evidence: dict[str, str | float] = {
@@ -100,7 +100,7 @@ def on_flags(
             "score": float(flags.score[at]),
         }
         summary = f"{keys[slot]}: {metric} is {value:.4g}, expected about {expected:.4g}"
-        cause = Cause(float(event_time_s[row]), summary, float(flags.score[at]), config.anomaly_score, evidence, row)
+        cause = Cause(float(event_time_s[row]), summary, float(flags.trend[at]), config.anomaly_trend, evidence, row)
         book.fire(out, slot, keys[slot], rule, cause)
     return out
 

@@ -4,19 +4,20 @@ With r = x - m the residual against a slow mean and M_b, c_b baseline and count 
 
     w = c_b/(c_b + 10);  h = r - w*M_b
     for (a, q) in (.001, .3), (.003, .07), (.01, .03):
-        H_q += q*(h - H_q);  z_q = min(|H_q|/(sqrt(V_a) + eps), 12);  V_a += max(a*s, 1/(n+1))*(h*h - V_a)
+        H_q += q*(h - H_q);  z_q = min(|H_q|/(max(sqrt(V_a), floor) + eps), 12);  V_a += max(a*s, 1/(n+1))*(h*h - V_a)
     X += .15*(x - X)
     for y in (x, X):
         o = (overshoot of y beyond [lo, hi])/(hi - lo);  rec_y = clip(4 + 2*log10(10*o), 0, 8);  [lo, hi] shrinks
     S = sum(z_q)/1.5 + sum(rec_y)
     flag where S >= threshold*(1 + caution/n), after warm-up, not within the refractory steps
-    m += max(.003*s, 1/(n+1))*r;  M_b += max(.05, 1/(c_b+1))*(r - M_b);  c_b = min(c_b + 1, 255)
+    eps = 1e-9 + 1e-6*|m|;  m += max(.003*s, 1/(n+1))*r;  M_b += max(.05, 1/(c_b+1))*(r - M_b);  c_b = min(c_b + 1, 255)
 
 Rates of learning are per five minutes; s = dt/300 s, within [1/30, 1], expresses them for faster cadences (the lower
 bound keeps float32 increments above rounding). The averages H are per value: a change shows within a few values at any
-cadence. The hour-of-day baseline learns at most once in four minutes. `eps` is the smallest change of interest;
-`caution` and `habit` (a series that keeps breaking its records by about as much, such as a counter, is not surprising)
-are zero in `PUBLISHED`.
+cadence. The hour-of-day baseline learns at most once in four minutes. `floor` is the smallest change of interest: no
+record is, either, unless it goes that far beyond the range, and the range counts as at least that wide. `floor`,
+`caution`, `habit` (a series that keeps breaking its records by about as much, such as a counter, is not surprising) and
+`clip` (a change does not hide behind the variance that it makes itself) are without effect in `PUBLISHED`.
 
 State is [slot, term, metric]: the terms of one event's metrics lie side by side, in 64 bytes a series, and its baseline
 of one hour in one further line. All of it is one compiled loop over rows sorted by slot; Numba is imported here only.
@@ -44,7 +45,7 @@ CHANGE_OF_INTEREST: Mapping[str, float] = MappingProxyType(
         "trust_score": 0.02,
         "compliance_rate": 0.03,
         "violation_count": 1.0,
-        "policy_checks": 2.0,
+        "policy_checks": 0.5,
         "response_time": 5.0,
         "throughput": 0.5,
         "error_rate": 0.02,
@@ -53,10 +54,10 @@ CHANGE_OF_INTEREST: Mapping[str, float] = MappingProxyType(
         "memory_usage": 2.0,
         "disk_usage": 1.0,
         "network_io": 1000.0,
-        "request_count": 2.0,
-        "user_interactions": 2.0,
+        "request_count": 0.5,
+        "user_interactions": 0.5,
         "success_rate": 2.0,
-        "revenue": 1.0,
+        "revenue": 0.05,
         "load_1m": 0.5,
         "swap_usage": 2.0,
         "disk_read_rate": 1e6,
@@ -78,28 +79,34 @@ CHANGE_OF_INTEREST: Mapping[str, float] = MappingProxyType(
 class AnomalyConfig:
     """Settings of the detector; `PUBLISHED` is the formula as benchmarked.
 
-    `threshold`: score from which a value is flagged. `strong`: score from which it is flagged even if a flag that was
-    not strong came shortly before. `refractory`: values after a flag in which there is otherwise no other.
+    `threshold`: score from which a value is flagged. `strong`: sum of the trend terms from which it is flagged even if
+    a flag that was not strong came shortly before; one outlier hardly reaches it, a change that lasts does. `refractory`: values after a flag in which there is otherwise no other.
     `warm_up`: values before the first flag. `caution`: raises a young series' threshold to threshold*(1 + caution/n).
     `relative_floor`: smallest change of interest as a share of the series' level. `floors`: the same per metric in its
     unit, one a metric in the order of the columns; () = none. `habit`: how many times its usual overshoot a record must
-    exceed. `step_s`: cadence that the rates of learning are given for. `late_s`: a value that is older than its series'
+    exceed. `clip`: the variance takes in no residual above so many standard deviations (or a tenth of the range), once
+    warm. `range_share`: residuals are measured in units of at least this share of the range that was seen, so that one
+    outlier, however large, is not `strong`. `step_s`: cadence that the rates of learning are given for. `late_s`: a value that is older than its series'
     newest by up to this much is late or double and is left out; one that is older still means that the clock was set.
     """
 
     threshold: float = 4.14
-    strong: float = 9.0
+    strong: float = 10.0
     refractory: int = 60
     warm_up: int = 15
     caution: float = 30.0
     relative_floor: float = 0.02
     floors: tuple[float, ...] = ()
     habit: float = 2.0
+    clip: float = 4.0
+    range_share: float = 0.05
     step_s: float = 300.0
     late_s: float = 600.0
 
 
-PUBLISHED = AnomalyConfig(strong=math.inf, warm_up=150, caution=0.0, relative_floor=1e-6, habit=0.0)
+PUBLISHED = AnomalyConfig(
+    strong=math.inf, warm_up=150, caution=0.0, relative_floor=0.0, habit=0.0, clip=math.inf, range_share=0.0
+)
 
 
 def floors_for(names: Sequence[str]) -> tuple[float, ...]:
@@ -166,6 +173,11 @@ class Flags:
     def __len__(self) -> int:
         return int(self.row.size)
 
+    @property
+    def trend(self) -> Doubles:
+        """Sum of the three trend terms: what lasts, as against one outlier."""
+        return self.term_fast + self.term_medium + self.term_slow
+
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile without the GIL; keep the machine code on disk where a folder can be written, else compile anew."""
@@ -182,7 +194,7 @@ def _record(y: float, lo: float, hi: float, margin: float, floor: float) -> floa
     over = max(y - hi, lo - y) - margin
     if over <= 0.0:
         return 0.0
-    span = hi - lo + floor
+    span = max(hi - lo, floor)
     if span <= 0.0 or over > 10.0 * span:
         return 8.0
     return min(max(4.0 + 2.0 * math.log10(10.0 * max(over / span, 1e-4)), 0.0), 8.0)
@@ -248,6 +260,8 @@ def _kernel(  # noqa: PLR0915  # one loop on purpose: a call or a second pass co
     caution: float,
     relative_floor: float,
     habit_factor: float,
+    clip: float,
+    range_share: float,
     step_s: float,
     late_s: float,
     out_index: Any,  # noqa: ANN401
@@ -297,30 +311,39 @@ def _kernel(  # noqa: PLR0915  # one loop on purpose: a call or a second pass co
             hourly = np.float64(baseline[slot, hour, j])
             expected = mean + learned / (learned + 10.0) * hourly
             h = x - expected
-            eps = 1e-9 + max(relative_floor * abs(mean + origin), floors[j])
+            eps = 1e-9 + 1e-6 * abs(mean + origin)
+            floor = max(relative_floor * abs(mean + origin), floors[j])
             least_rate = 1.0 / (n + 1.0)
             before_fast, before_medium = np.float64(state[4, j]), np.float64(state[5, j])
             before_slow = np.float64(state[6, j])
             fast = before_fast + 0.3 * (h - before_fast)
             medium = before_medium + 0.07 * (h - before_medium)
             slow = before_slow + 0.03 * (h - before_slow)
-            scale_fast = math.sqrt(np.float64(state[7, j])) + eps
-            scale_medium = math.sqrt(np.float64(state[8, j])) + eps
-            scale_slow = math.sqrt(np.float64(state[9, j])) + eps
+            lo, hi = np.float64(state[11, j]), np.float64(state[12, j])
+            least_scale = max(floor, range_share * (max(hi, x) - min(lo, x)))
+            sd_fast = math.sqrt(np.float64(state[7, j]))
+            scale_fast = max(sd_fast, least_scale) + eps
+            sd_medium = math.sqrt(np.float64(state[8, j]))
+            scale_medium = max(sd_medium, least_scale) + eps
+            sd_slow = math.sqrt(np.float64(state[9, j]))
+            scale_slow = max(sd_slow, least_scale) + eps
             z_fast = min(abs(fast) / scale_fast, 12.0) / 1.5
             z_medium = min(abs(medium) / scale_medium, 12.0) / 1.5
             z_slow = min(abs(slow) / scale_slow, 12.0) / 1.5
-            square = h * h
             state[4, j], state[5, j], state[6, j] = fast, medium, slow
+            widest = clip if n >= warm_up else np.inf
+            spread = abs(h)
+            most = 0.1 * (hi - lo)
+            square = min(spread, max(widest * max(sd_fast, floor), most)) ** 2
             state[7, j] += max(rate_fast, least_rate) * (square - state[7, j])
+            square = min(spread, max(widest * max(sd_medium, floor), most)) ** 2
             state[8, j] += max(rate_medium, least_rate) * (square - state[8, j])
+            square = min(spread, max(widest * max(sd_slow, floor), most)) ** 2
             state[9, j] += max(rate_slow, least_rate) * (square - state[9, j])
             smooth = np.float64(state[10, j])
             smooth += 0.15 * (x - smooth)
             state[10, j] = smooth
-            lo, hi = np.float64(state[11, j]), np.float64(state[12, j])
             smooth_lo, smooth_hi = np.float64(state[13, j]), np.float64(state[14, j])
-            floor = eps if relative_floor > 1e-6 or floors[j] > 0.0 else 0.0
             habit = np.float64(state[15, j])
             margin = floor + habit_factor * habit
             record = _record(x, lo, hi, margin, floor)
@@ -331,9 +354,10 @@ def _kernel(  # noqa: PLR0915  # one loop on purpose: a call or a second pass co
             inward = shrink * (smooth_hi - smooth_lo)
             state[13, j], state[14, j] = min(smooth_lo + inward, smooth), max(smooth_hi - inward, smooth)
             since = state[2, j]
-            score = z_fast + z_medium + z_slow + record + record_smooth
+            trend = z_fast + z_medium + z_slow
+            score = trend + record + record_smooth
             limit = threshold * (1.0 + caution / n)
-            rested = abs(since) > refractory or (score >= strong and since < 0.0)
+            rested = abs(since) > refractory or (trend >= strong and since < 0.0)
             if score >= limit and rested and n >= warm_up:
                 lower, upper = _bounds(
                     (
@@ -352,7 +376,7 @@ def _kernel(  # noqa: PLR0915  # one loop on purpose: a call or a second pass co
                 out[flags, 4], out[flags, 5], out[flags, 6] = z_fast, z_medium, z_slow
                 out[flags, 7], out[flags, 8] = record, record_smooth
                 flags += 1
-                since = 0.0 if score >= strong else -0.5
+                since = 0.0 if trend >= strong else -0.5
             since += 1.0 if since >= 0.0 else -1.0
             state[2, j] = min(max(since, -8388608.0), 8388608.0)
             state[1, j] = min(n + 1.0, 8388608.0)
@@ -388,6 +412,8 @@ def update(config: AnomalyConfig, arrays: SlotArrays, slots: Slots, values: Doub
         config.caution,
         config.relative_floor,
         config.habit,
+        config.clip,
+        config.range_share,
         config.step_s,
         config.late_s,
         index,
