@@ -46,12 +46,13 @@ class AlertConfig:
     """`trust_warning`, `trust_critical`: trust below fires; `trust_hysteresis`: by so much more than `trust_warning` it
     must rise to resolve. `trust_margin`: the expected probability p, too, must be below the threshold plus this, so
     that an agent of which little is known does not fire by its wide interval alone. `anomaly_trend`: sum of the
-    trend terms of a flag that fires. `quiet_s`: metric_anomaly and the silent failures resolve after so long without another.
+    trend terms of a flag that fires. `quiet_s`: metric_anomaly and silent failures resolve after so long without
+    another.
     """
 
     trust_warning: float = 0.7
     trust_critical: float = 0.5
     trust_hysteresis: float = 0.03
     trust_margin: float = 0.05
-    anomaly_trend: float = 10.0
+    anomaly_trend: float = 9.0
     quiet_s: float = 120.0

@@ -17,7 +17,8 @@ bound keeps float32 increments above rounding). The averages H are per value: a 
 cadence. The hour-of-day baseline learns at most once in four minutes. `floor` is the smallest change of interest: no
 record is, either, unless it goes that far beyond the range, and the range counts as at least that wide. `floor`,
 `caution`, `habit` (a series that keeps breaking its records by about as much, such as a counter, is not surprising) and
-`clip` (a change does not hide behind the variance that it makes itself) are without effect in `PUBLISHED`.
+`clip` and `range_share` (a change does not hide behind the variance that it makes itself; one outlier alone is never
+strong) are without effect in `PUBLISHED`.
 
 State is [slot, term, metric]: the terms of one event's metrics lie side by side, in 64 bytes a series, and its baseline
 of one hour in one further line. All of it is one compiled loop over rows sorted by slot; Numba is imported here only.
@@ -79,19 +80,19 @@ CHANGE_OF_INTEREST: Mapping[str, float] = MappingProxyType(
 class AnomalyConfig:
     """Settings of the detector; `PUBLISHED` is the formula as benchmarked.
 
-    `threshold`: score from which a value is flagged. `strong`: sum of the trend terms from which it is flagged even if
-    a flag that was not strong came shortly before; one outlier hardly reaches it, a change that lasts does. `refractory`: values after a flag in which there is otherwise no other.
+    `threshold`: score from which a value is flagged. `refractory`: values after a flag in which there is no other,
+    except the first whose trend terms sum up to `strong`: one outlier hardly reaches that, a change that lasts does.
     `warm_up`: values before the first flag. `caution`: raises a young series' threshold to threshold*(1 + caution/n).
     `relative_floor`: smallest change of interest as a share of the series' level. `floors`: the same per metric in its
     unit, one a metric in the order of the columns; () = none. `habit`: how many times its usual overshoot a record must
-    exceed. `clip`: the variance takes in no residual above so many standard deviations (or a tenth of the range), once
-    warm. `range_share`: residuals are measured in units of at least this share of the range that was seen, so that one
-    outlier, however large, is not `strong`. `step_s`: cadence that the rates of learning are given for. `late_s`: a value that is older than its series'
-    newest by up to this much is late or double and is left out; one that is older still means that the clock was set.
+    exceed. `clip`: once warm, the variance takes in no residual above so many standard deviations (or a tenth of the
+    range). `range_share`: residuals are measured in units of at least this share of the range that was seen. `step_s`:
+    cadence that the rates of learning are given for. `late_s`: a value that is older than its series' newest by up to
+    this much is late or double and is left out; one that is older still means that the clock was set.
     """
 
     threshold: float = 4.14
-    strong: float = 10.0
+    strong: float = 9.0
     refractory: int = 60
     warm_up: int = 15
     caution: float = 30.0
