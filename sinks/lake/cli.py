@@ -43,7 +43,7 @@ def write(
         str, typer.Option(help="Consumer group; writers of one group share the partitions.")
     ] = "fleetpulse-lake",
     flush_interval: Annotated[str, typer.Option(help="Longest time that a record waits for its file.")] = "1s",
-    flush_rows: Annotated[int, typer.Option(min=1, help="Rows of a partition that are written at once.")] = 100_000,
+    flush_rows: Annotated[int, typer.Option(min=1, help="Rows of a partition that are written at once.")] = 10_000,
     flush_bytes: Annotated[int, typer.Option(min=1, help="The same in bytes of messages.")] = 32 * 1024 * 1024,
     topics: Annotated[
         list[str] | None, typer.Option(help="Topics to write; all of the catalogue by default.")

@@ -47,18 +47,23 @@ _VERIFY_WITHIN_S = 5.0
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 30.0
 _FENCE_WITHIN_S = 10.0
 _FETCH_WAIT_S = 0.2
+_FETCH_RECORDS = 20_000
 
 
 @dataclass(frozen=True)
 class LakeOptions:
-    """What the command line sets. A buffer is written after `flush_interval_s`, or at `flush_rows` or `flush_bytes`."""
+    """What the command line sets.
+
+    A partition's buffer is written after `flush_interval_s`, the sooner the fuller it is: at once from `flush_rows` rows
+    or `flush_bytes` on. While a round is at work buffers grow past that, up to `buffer_bytes` over all partitions.
+    """
 
     lake: Path
     bootstrap: str
     group: str = "fleetpulse-lake"
     topics: tuple[str, ...] = tuple(TOPICS)
     flush_interval_s: float = 1.0
-    flush_rows: int = 100_000
+    flush_rows: int = 10_000
     flush_bytes: int = 32 * 1024 * 1024
     buffer_bytes: int = 256 * 1024 * 1024
     checkpoint_interval_s: float = 30.0
@@ -128,6 +133,7 @@ class LakeService:
         self._room = asyncio.Event()
         self._writing = asyncio.Lock()
         self._stopping = asyncio.Event()
+        self._round_ended = asyncio.Event()
         self._cluster_id = ""
         self._books = {name: SchemaBook(TOPICS[name].schema) for name in options.topics}
         self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="lake-write")
@@ -291,7 +297,7 @@ class LakeService:
         assert self._consumer is not None
         try:
             fetched = await fetch_columns(
-                self._consumer, list(self._owned), timeout_s=_FETCH_WAIT_S, max_records=self.options.flush_rows
+                self._consumer, list(self._owned), timeout_s=_FETCH_WAIT_S, max_records=_FETCH_RECORDS
             )
         except KafkaError as error:
             await self._wait_after(error, "fetch")
@@ -304,7 +310,7 @@ class LakeService:
         for tp, owned in list(self._owned.items()):
             if not owned.verified and now_s - owned.assigned_s > _VERIFY_WITHIN_S:
                 await self._verify_silence(tp, owned)
-        if self._is_full() or any(self._over_limit(owned) for owned in self._owned.values()):
+        if self._is_full() or any(o.buffer and self._due_at_s(o) <= now_s for o in self._owned.values()):
             self._flush_wanted.set()
 
     async def _belongs(self, tp: TopicPartition, owned: _Owned, columns: RecordColumns) -> bool:
@@ -352,9 +358,6 @@ class LakeService:
     def _is_full(self) -> bool:
         return sum(owned.bytes for owned in self._owned.values()) >= self.options.buffer_bytes
 
-    def _over_limit(self, owned: _Owned) -> bool:
-        return owned.rows >= self.options.flush_rows or owned.bytes >= self.options.flush_bytes
-
     async def _wait_for_room(self) -> None:
         """Fetch nothing while the buffer is full; the group's heartbeat goes on by itself."""
         while self._is_full() and not self._assignment_changed.is_set() and not self._stopping.is_set():
@@ -386,23 +389,27 @@ class LakeService:
             except (OSError, KafkaError, TimeoutError) as error:
                 await self._wait_after(error, "flush")
 
+    def _due_at_s(self, owned: _Owned) -> float:
+        """When a buffer is due: after an interval, shorter in the measure in which it is full."""
+        fill = max(owned.rows / self.options.flush_rows, owned.bytes / self.options.flush_bytes)
+        return owned.since_s + self.options.flush_interval_s * max(0.0, 1.0 - fill)
+
     def _until_due_s(self) -> float:
-        """Until the oldest buffer is due: half an interval at most, so that new buffers are seen in time."""
-        interval_s = self.options.flush_interval_s
-        oldest = min((o.since_s for o in self._owned.values() if o.buffer), default=None)
-        if oldest is None:
-            return interval_s / 4
-        return min(max(0.0, oldest + interval_s - self._clock.monotonic_s()), interval_s)
+        """Until the next buffer is due; a quarter of an interval at most, so that new buffers are seen in time."""
+        most_s = self.options.flush_interval_s / 4
+        due_at_s = min((self._due_at_s(o) for o in self._owned.values() if o.buffer), default=None)
+        return most_s if due_at_s is None else min(max(0.0, due_at_s - self._clock.monotonic_s()), most_s)
 
     def _due(self, *, everything: bool = False) -> dict[TopicPartition, _Owned]:
-        """Partitions to flush: once one is due, all that have waited a quarter of the interval go with it."""
+        """Partitions to flush: once one is due, all that will be within half an interval go with it."""
         buffered = {tp: owned for tp, owned in self._owned.items() if owned.buffer}
-        now_s, interval_s = self._clock.monotonic_s(), self.options.flush_interval_s
+        now_s = self._clock.monotonic_s()
         if everything or self._is_full():
             return buffered
-        if all(now_s - o.since_s < interval_s for o in buffered.values()):
-            return {tp: owned for tp, owned in buffered.items() if self._over_limit(owned)}
-        return {tp: o for tp, o in buffered.items() if now_s - o.since_s >= interval_s / 4 or self._over_limit(o)}
+        if all(self._due_at_s(owned) > now_s for owned in buffered.values()):
+            return {}
+        soon_s = now_s + self.options.flush_interval_s / 2
+        return {tp: owned for tp, owned in buffered.items() if self._due_at_s(owned) <= soon_s}
 
     async def _round(self, due: dict[TopicPartition, _Owned]) -> None:
         """One round; see the module. Raises `OSError`, `KafkaError`, `TimeoutError`; buffers are kept then."""
@@ -434,6 +441,12 @@ class LakeService:
                 owned.since_s = self._clock.monotonic_s()
             self.latency_s = self._clock.monotonic_s() - started_s
         self._room.set()
+        self._round_ended.set()
+        self._round_ended = asyncio.Event()
+
+    async def round_ended(self) -> None:
+        """Wait until a round has made its files durable."""
+        await self._round_ended.wait()
 
     async def _publish_or_recover(
         self, due: dict[TopicPartition, _Owned], prepared: dict[TopicPartition, Prepared]
