@@ -18,6 +18,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import fastavro
@@ -39,6 +40,8 @@ from schemas.registry import SINGLE_OBJECT_MAGIC, SchemaBook, WriterSchema
 ROW = "_row"
 """Column of a decoded frame: position of the message in the batch, u32."""
 _SENTINEL_FIELD = "_sentinel"
+_PREFIX = itemgetter(slice(SINGLE_OBJECT_PREFIX_BYTES))
+_BODY = itemgetter(slice(SINGLE_OBJECT_PREFIX_BYTES, None))
 _SMALL = 32
 """Below this many messages, one by one costs less than another native attempt."""
 
@@ -206,11 +209,11 @@ def _uniform(book: SchemaBook, values: Sequence[bytes | None]) -> tuple[WriterSc
     if writer is None:
         return None
     try:
-        if not all(v.startswith(prefix) for v in values) or max(map(len, values)) > MAX_BODY_BYTES:  # type: ignore[union-attr, arg-type]  # a None raises and is handled
+        if set(map(_PREFIX, values)) != {prefix} or max(map(len, values)) > MAX_BODY_BYTES:  # type: ignore[arg-type]  # a None raises and is handled
             return None
-    except (AttributeError, TypeError):
+    except TypeError:
         return None
-    return writer, [v[SINGLE_OBJECT_PREFIX_BYTES:] for v in values]  # type: ignore[index]  # no None got here
+    return writer, list(map(_BODY, values))
 
 
 def decode_batch(book: SchemaBook, values: Sequence[bytes | None]) -> DecodedBatch:

@@ -68,7 +68,11 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
 
     async def _write_snapshot(self, partition: int, key: bytes, raw: bytes) -> None:
         table = self.state_table
-        await (await table.changelog_topic.send(key=key, value=raw, partition=partition, key_serializer="raw", value_serializer="raw"))
+        await (
+            await table.changelog_topic.send(
+                key=key, value=raw, partition=partition, key_serializer="raw", value_serializer="raw"
+            )
+        )
         table.data.data[key] = raw
         table.data._key_partition[key] = partition  # noqa: SLF001  # the store drops lost partitions by this index
 
@@ -89,7 +93,12 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
                 raws[number].append(raw)
         assert self.pipeline is not None
         self.partitions = {n: self.pipeline.restore(n, raws[n]) for n in sorted(owned)}
-        _log.info("partitions recovered", partitions=sorted(owned), agents=sum(len(s.agents) for s in self.partitions.values()))
+        self.settled.set()
+        _log.info(
+            "partitions recovered",
+            partitions=sorted(owned),
+            agents=sum(len(s.agents) for s in self.partitions.values()),
+        )
 
 
 async def _process(app: StreamApp, batch: Batch) -> None:
@@ -99,6 +108,7 @@ async def _process(app: StreamApp, batch: Batch) -> None:
     if state is None:
         return  # revoked meanwhile: whoever owns the partition now reads the batch again
     assert app.pipeline is not None
+    app.progress.begun()
     async with state.lock:
         outputs = await asyncio.to_thread(app.pipeline.apply, state, columns, app.clock.now_s())
     await app.emit(outputs, columns.partition)
@@ -106,8 +116,17 @@ async def _process(app: StreamApp, batch: Batch) -> None:
     app.progress.processed(columns, app.clock)
 
 
-def build_app(bootstrap: str, *, commit_interval_s: float, config: PipelineConfig, app_id: str = APP_ID) -> StreamApp:
-    """The application for a broker at `bootstrap`; nothing is connected before it is started."""
+def build_app(
+    bootstrap: str,
+    *,
+    commit_interval_s: float,
+    config: PipelineConfig,
+    app_id: str = APP_ID,
+) -> StreamApp:
+    """The application for a broker at `bootstrap`; nothing is connected before it is started.
+
+    Its changelog is the topic `<app_id>-state-changelog`, which must exist.
+    """
     app = StreamApp(
         app_id,
         broker=f"microbatch://{bootstrap.split(',')[0]}",
@@ -133,9 +152,7 @@ def build_app(bootstrap: str, *, commit_interval_s: float, config: PipelineConfi
         producer_threaded=False,
     )
     app.pipeline = Pipeline(config)
-    app.state_table = app.Table(
-        TABLE, key_type=bytes, value_type=bytes
-    )
+    app.state_table = app.Table(TABLE, key_type=bytes, value_type=bytes)
     source = app.topic(*SOURCES, schema=BatchSchema())
 
     @app.agent(source, name="columns")  # type: ignore[untyped-decorator]  # Faust ships no usable types
@@ -156,9 +173,5 @@ def build_app(bootstrap: str, *, commit_interval_s: float, config: PipelineConfi
     @app.state_table.on_recover  # type: ignore[untyped-decorator]
     async def recovered() -> None:
         app.recover()
-
-    @app.on_rebalance_complete.connect  # type: ignore[untyped-decorator]
-    async def settled(_app: Any, **_: Any) -> None:  # noqa: ANN401
-        app.settled.set()
 
     return app

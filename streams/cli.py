@@ -8,7 +8,9 @@ import typer
 
 
 def stream_worker(
-    bootstrap: Annotated[str, typer.Option(envvar="FLEETPULSE_BOOTSTRAP", help="HOST:PORT of the broker")] = "127.0.0.1:9092",
+    bootstrap: Annotated[
+        str, typer.Option(envvar="FLEETPULSE_BOOTSTRAP", help="HOST:PORT of the broker")
+    ] = "127.0.0.1:9092",
     commit_interval: Annotated[
         float, typer.Option(min=0.1, help="seconds between commits: snapshots, then source offsets")
     ] = 5.0,

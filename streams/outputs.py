@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from infra.runtime.batch_send import partition_of, send_records
+from infra.runtime.batch_send import partition_of, send_columns, send_records
 from schemas.record import encode_single_object
 from schemas.registry import topic_schema
 
@@ -16,23 +17,34 @@ Row = Mapping[str, Any]
 DEADLETTER = "fleet.deadletter"
 
 
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Messages that are encoded already: keys and values side by side."""
+
+    topic: str
+    keys: list[bytes]
+    values: list[bytes]
+
+
 class Outputs:
-    """Rows by derived topic, in the order in which they came to be; each row has the fields of its topic's schema."""
+    """Rows by derived topic, in the order in which they came to be, and messages that were encoded by columns."""
 
     def __init__(self) -> None:
         self.rows: defaultdict[str, list[Row]] = defaultdict(list)
+        self.messages: list[Messages] = []
 
     def add(self, topic: str, rows: Iterable[Row]) -> None:
-        """Append rows of one topic."""
+        """Append rows of one topic; each has the fields of the topic's schema."""
         self.rows[topic].extend(rows)
 
     def merge(self, other: Outputs) -> None:
-        """Append all rows of another collection."""
+        """Append all of another collection."""
         for topic, rows in other.rows.items():
             self.rows[topic].extend(rows)
+        self.messages += other.messages
 
     def __bool__(self) -> bool:
-        return any(self.rows.values())
+        return bool(self.messages) or any(self.rows.values())
 
 
 async def send(producer: AIOKafkaProducer, outputs: Outputs, partition: int, timestamp_ms: int) -> int:
@@ -52,4 +64,6 @@ async def send(producer: AIOKafkaProducer, outputs: Outputs, partition: int, tim
             to = partition_of(key, letters) if letters else partition
             records.append((to, key, encode_single_object(schema, row), timestamp_ms))
         sent += await send_records(producer, topic, records)
+    for batch in outputs.messages:
+        sent += await send_columns(producer, batch.topic, partition, batch.keys, batch.values, timestamp_ms)
     return sent

@@ -1,6 +1,6 @@
 """What a batch means: which operators see which topic, and what follows. No I/O; time is an argument.
 
-    decode -> slots -> skip what a recovered bucket already contains -> operators -> rows of derived topics
+decode -> slots -> skip what a recovered bucket already contains -> operators -> rows of derived topics
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from infra.runtime.errors import SettingError
 from schemas.catalogue import METRICS
 from schemas.columnar import ROW, decode_batch
 from schemas.registry import SchemaBook
+from streams.alerting import book, causes
+from streams.alerting.rules import AlertConfig
 from streams.deadletters import dead_letters
-from streams.operators import anomaly, heartbeat, trust
+from streams.operators import anomaly, heartbeat, silent, trust
 from streams.operators.arrays import SlotArrays
 from streams.outputs import DEADLETTER, Outputs
-from streams.rows import METRICS_AN_EVENT, anomaly_rows, status_rows, trust_rows
+from streams.rows import METRICS_AN_EVENT, alert_rows, anomaly_rows, status_rows, trust_messages
 from streams.state.partition import NOTHING_PENDING, PartitionState
 from streams.state.stores import SERIES_SEPARATOR, KeyedStore
 
@@ -57,11 +59,19 @@ I4 = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class PipelineConfig:
-    """Settings of the operators."""
+    """Settings of the operators.
+
+    A score is published when it differs from the last one by `publish_change` or more, and otherwise every
+    `publish_every_s` as long as there is evidence: a thousand more good checks that change nothing are one row.
+    """
 
     trust: trust.TrustConfig = field(default_factory=trust.TrustConfig)
     anomaly: anomaly.AnomalyConfig = field(default_factory=anomaly.AnomalyConfig)
     heartbeat: heartbeat.HeartbeatConfig = field(default_factory=heartbeat.HeartbeatConfig)
+    silent: silent.SilentConfig = field(default_factory=silent.SilentConfig)
+    alerts: AlertConfig = field(default_factory=AlertConfig)
+    publish_change: float = 0.001
+    publish_every_s: float = 10.0
 
 
 def pipeline_config(*, trust_model: str = "beta", anomaly_threshold: float | None = None) -> PipelineConfig:
@@ -69,7 +79,11 @@ def pipeline_config(*, trust_model: str = "beta", anomaly_threshold: float | Non
     if trust_model not in ("beta", "classic"):
         raise SettingError(f"no trust model {trust_model!r}", setting="--trust-model", way_out="Choose beta or classic")
     if anomaly_threshold is not None and not 0 < anomaly_threshold < 1000:
-        raise SettingError(f"{anomaly_threshold} is no threshold", setting="--anomaly-threshold", way_out="Choose a number between 0 and 1000; the default is 4.14")
+        raise SettingError(
+            f"{anomaly_threshold} is no threshold",
+            setting="--anomaly-threshold",
+            way_out="Choose a number between 0 and 1000; the default is 4.14",
+        )
     detector = anomaly.AnomalyConfig()
     if anomaly_threshold is not None:
         detector = replace(detector, threshold=anomaly_threshold)
@@ -103,6 +117,7 @@ class Pipeline:
                 "trust": SlotArrays(trust.FIELDS),
                 "anomaly": SlotArrays(anomaly.fields(len(METRICS))),
                 "heartbeat": SlotArrays(heartbeat.FIELDS),
+                "alerts": SlotArrays(book.FIELDS),
             }
         )
         hosts = KeyedStore({"anomaly": SlotArrays(anomaly.fields(len(HOST_METRICS)))})
@@ -125,12 +140,23 @@ class Pipeline:
                 new = state.applied.is_new(columns.topic, offsets, state.agents.buckets[slots])
                 frame, slots = frame.filter(pl.Series(new)), slots[new]
         if frame.height:
-            self._apply_topic(columns.topic, state, frame, slots, outputs)
+            self._apply_topic(columns.topic, state, frame, slots, now_s, outputs)
             state.touch(state.agents.buckets[slots])
         state.applied.advance(columns.topic, columns.last_offset)
         return outputs
 
-    def _apply_topic(self, topic: str, state: PartitionState, frame: pl.DataFrame, slots: I4, outputs: Outputs) -> None:
+    def _alert(self, state: PartitionState, events: book.AlertEvents, outputs: Outputs) -> None:
+        if len(events):
+            outputs.add("fleet.alerts", alert_rows(state, events))
+            agents = pl.Series(events.columns["agent_id"], dtype=pl.String)
+            state.touch(state.agents.buckets[state.agents.slots.lookup(agents)])
+
+    def _book(self, state: PartitionState) -> book.AlertBook:
+        return book.AlertBook(state.agents.arrays["alerts"])
+
+    def _apply_topic(
+        self, topic: str, state: PartitionState, frame: pl.DataFrame, slots: I4, now_s: float, outputs: Outputs
+    ) -> None:
         match topic:
             case "fleet.metrics":
                 self._apply_metrics(state, frame, slots, outputs)
@@ -138,15 +164,18 @@ class Pipeline:
                 self._note_evidence(state, frame, slots, trust.violations_evidence(self.config.trust, frame))
             case "fleet.heartbeats":
                 self._apply_heartbeats(state, frame, slots, outputs)
+            case "fleet.lifecycle":
+                findings = silent.update(self.config.silent, state.silent, frame, now_s)
+                self._silent(state, findings, outputs)
             case "fleet.hosts":
-                self._apply_hosts(state, frame, outputs)
+                self._apply_hosts(state, frame, slots, outputs)
 
     def _apply_metrics(self, state: PartitionState, frame: pl.DataFrame, slots: I4, outputs: Outputs) -> None:
         self._note_evidence(state, frame, slots, trust.metrics_evidence(frame))
         flags = anomaly.update(
             self._metrics, state.agents.arrays["anomaly"], slots, numeric(frame, METRICS), trust.event_times_s(frame)
         )
-        self._flagged(frame, flags, METRICS, outputs)
+        self._flagged(state, frame, slots, flags, METRICS, outputs)
         if frame["custom"].list.len().sum():
             self._apply_custom(state, frame, outputs)
 
@@ -168,15 +197,42 @@ class Pipeline:
                 "fleet.anomalies", anomaly_rows(long, one, [name], self.config.anomaly.threshold, first_seq=first_seq)
             )
 
-    def _apply_hosts(self, state: PartitionState, frame: pl.DataFrame, outputs: Outputs) -> None:
+    def _apply_hosts(self, state: PartitionState, frame: pl.DataFrame, slots: I4, outputs: Outputs) -> None:
         store = state.stores["hosts"]
         flags = anomaly.update(
-            self._hosts, store.arrays["anomaly"], store.assign(frame["agent_id"]), numeric(frame, HOST_METRICS), trust.event_times_s(frame)
+            self._hosts,
+            store.arrays["anomaly"],
+            store.assign(frame["agent_id"]),
+            numeric(frame, HOST_METRICS),
+            trust.event_times_s(frame),
         )
-        self._flagged(frame, flags, HOST_METRICS, outputs)
+        self._flagged(state, frame, slots, flags, HOST_METRICS, outputs)
 
-    def _flagged(self, frame: pl.DataFrame, flags: anomaly.Flags, names: tuple[str, ...], outputs: Outputs) -> None:
+    def _flagged(
+        self,
+        state: PartitionState,
+        frame: pl.DataFrame,
+        slots: I4,
+        flags: anomaly.Flags,
+        names: tuple[str, ...],
+        outputs: Outputs,
+    ) -> None:
+        if not len(flags):
+            return
         outputs.add("fleet.anomalies", anomaly_rows(frame, flags, names, self.config.anomaly.threshold))
+        keys = state.agents.slots.keys
+        self._alert(
+            state,
+            causes.on_flags(
+                self.config.alerts, self._book(state), slots, keys, flags, names, trust.event_times_s(frame)
+            ),
+            outputs,
+        )
+
+    def _silent(self, state: PartitionState, findings: list[silent.Finding], outputs: Outputs) -> None:
+        if findings:
+            slots = state.agents.assign(pl.Series([finding.agent_id for finding in findings], dtype=pl.String))
+            self._alert(state, causes.on_findings(self._book(state), slots, findings), outputs)
 
     def _apply_heartbeats(self, state: PartitionState, frame: pl.DataFrame, slots: I4, outputs: Outputs) -> None:
         for slot, host in zip(slots.tolist(), frame["host"].to_list(), strict=True):
@@ -193,32 +249,69 @@ class Pipeline:
             beats.progress,
             beats.said,
         )
-        outputs.add("fleet.status", status_rows(state, changes))
+        self._changed(state, changes, outputs)
+
+    def _changed(self, state: PartitionState, changes: heartbeat.Transitions, outputs: Outputs) -> None:
+        if len(changes):
+            outputs.add("fleet.status", status_rows(state, changes))
+            state.touch(state.agents.buckets[changes.slots])
+            self._alert(state, causes.on_transitions(self._book(state), state.agents.slots.keys, changes), outputs)
 
     def _note_evidence(self, state: PartitionState, frame: pl.DataFrame, slots: I4, evidence: trust.Evidence) -> None:
         """Add evidence of trust; the scores are published with the next tick."""
         with_evidence = slots[evidence.row]
         trust.update(
-            self.config.trust, state.agents.arrays["trust"], with_evidence, evidence.ok, evidence.bad, evidence.event_time_s
+            self.config.trust,
+            state.agents.arrays["trust"],
+            with_evidence,
+            evidence.ok,
+            evidence.bad,
+            evidence.event_time_s,
         )
-        np.minimum.at(state.pending["oldest_us"], with_evidence, event_time_us(frame)[evidence.row])
+        np.minimum.at(state.publishing["oldest_us"], with_evidence, event_time_us(frame)[evidence.row])
+        np.maximum.at(state.publishing["newest_s"], with_evidence, evidence.event_time_s)
 
     def collect(self, state: PartitionState, now_s: float) -> Outputs:
-        """Scores of agents with evidence that is not published yet."""
+        """Scores of agents with evidence that is not scored yet: alerts of all, messages of those that changed."""
         outputs = Outputs()
-        oldest = state.pending["oldest_us"][: len(state.agents)]
-        slots = np.flatnonzero(oldest != NOTHING_PENDING).astype(np.int32)
-        if slots.size:
-            scores = trust.read(self.config.trust, state.agents.arrays["trust"], slots, now_s)
-            outputs.add("fleet.trust", trust_rows(state, slots, scores, oldest[slots], int(now_s * 1e6), self.config.trust.model))
-            oldest[slots] = NOTHING_PENDING
+        publishing = state.publishing
+        slots = np.flatnonzero(publishing["oldest_us"][: len(state.agents)] != NOTHING_PENDING).astype(np.int32)
+        if not slots.size:
+            return outputs
+        scores = trust.read(self.config.trust, state.agents.arrays["trust"], slots, now_s)
+        newest_s = publishing["newest_s"][slots]
+        keys = state.agents.slots.keys
+        self._alert(
+            state, causes.on_trust(self.config.alerts, self._book(state), slots, keys, scores, newest_s), outputs
+        )
+        same = np.abs(scores.trust - publishing["trust"][slots]) < self.config.publish_change  # False for NaN
+        tells = ~same | (now_s - publishing["at_s"][slots] >= self.config.publish_every_s)
+        told = slots[tells]
+        if told.size:
+            names = trust.TrustScores.__dataclass_fields__
+            chosen = trust.TrustScores(*(getattr(scores, name)[tells] for name in names))
+            oldest_us = publishing["oldest_us"][told]
+            outputs.messages.append(
+                trust_messages(state, told, chosen, oldest_us, int(now_s * 1e6), self.config.trust.model)
+            )
+            publishing["trust"][told] = chosen.trust
+            publishing["at_s"][told] = now_s
+        publishing["oldest_us"][slots] = NOTHING_PENDING
         return outputs
 
     def tick(self, state: PartitionState, now_s: float, *, caught_up: bool) -> Outputs:
-        """What time brings: coalesced scores, and missed deadlines where all heartbeats that exist have been seen."""
+        """What time brings: coalesced scores, alerts that end, and where all events that exist have been seen, what is
+        missing: beats, and the rest of what began."""
         outputs = self.collect(state, now_s)
-        if caught_up and len(state.agents):
-            changes = heartbeat.scan(self.config.heartbeat, state.agents.arrays["heartbeat"], len(state.agents), now_s)
-            outputs.add("fleet.status", status_rows(state, changes))
-            state.touch(state.agents.buckets[changes.slots])
+        count = len(state.agents)
+        if not count:
+            return outputs
+        if caught_up:
+            self._changed(
+                state, heartbeat.scan(self.config.heartbeat, state.agents.arrays["heartbeat"], count, now_s), outputs
+            )
+            self._silent(state, silent.scan(self.config.silent, state.silent, now_s), outputs)
+        self._alert(
+            state, causes.on_time(self.config.alerts, self._book(state), state.agents.slots.keys, now_s), outputs
+        )
         return outputs

@@ -21,6 +21,9 @@ class Progress:
     batches: int = 0
     last_s: float | None = None
 
+    def begun(self) -> None:
+        """A batch is about to be applied."""
+
     def processed(self, columns: RecordColumns, clock: Clock) -> None:
         """Count a finished batch."""
         self.records[columns.topic] = self.records.get(columns.topic, 0) + len(columns)

@@ -8,56 +8,61 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from infra.runtime.ids import derived_id, event_id
+from infra.runtime.id_columns import event_ids
+from infra.runtime.ids import derived_id
+from schemas.encode import NULL, Constant, Doubles, Fixed, Longs, Pooled, encode_long, encode_parts, encode_string
+from schemas.registry import load_schema
+from streams.alerting.book import AlertEvents
 from streams.operators.anomaly import Flags
 from streams.operators.heartbeat import REASON_TEXT, STATUS_TEXT, Transitions
 from streams.operators.trust import TrustScores
-from streams.outputs import Row
+from streams.outputs import Messages, Row
 from streams.state.partition import PartitionState
 
 METRICS_AN_EVENT = 4096
 """Sequence numbers set aside for the flags of one event: sixteen columns, then its custom metrics."""
 
 
-def trust_rows(
-    state: PartitionState, slots: npt.NDArray[np.int32], scores: TrustScores, oldest_us: npt.NDArray[np.int64], now_us: int, model: str
-) -> Iterator[Row]:
-    """fleet.trust for agent slots i4[k] and their scores; `oldest_us` i8[k] is the oldest evidence not published before."""
-    columns = zip(
-        slots.tolist(),
-        scores.trust.tolist(),
-        scores.p.tolist(),
-        scores.n.tolist(),
-        scores.compliant.tolist(),
-        scores.violating.tolist(),
-        scores.violations.tolist(),
-        oldest_us.tolist(),
-        strict=True,
-    )
-    keys, owners, session = state.agents.slots.keys, state.owners, state.session
-    for slot, trust, p, n, compliant, violating, violations, oldest in columns:
-        seq = next(state.seqs)
-        yield {
-            "event_id": event_id(now_us, state.session_bits, seq),
-            "agent_id": keys[slot],
-            "user_id": owners[slot].user_id,
-            "deployment_id": owners[slot].deployment_id,
-            "timestamp": now_us,
-            "session_id": session,
-            "seq": seq,
-            "trust": trust,
-            "p": p,
-            "n": n,
-            "compliant": compliant,
-            "violating": violating,
-            "model": model,
-            "violations": violations,
-            "compliance": p,
-            "oldest_source_timestamp": oldest,
-        }
+def trust_messages(
+    state: PartitionState,
+    slots: npt.NDArray[np.int32],
+    scores: TrustScores,
+    oldest_us: npt.NDArray[np.int64],
+    now_us: int,
+    model: str,
+) -> Messages:
+    """fleet.trust for agent slots i4[k] and their scores, encoded by columns.
+
+    `oldest_us` i8[k] is the oldest evidence that the score brings in. There are as many scores as events in the worst
+    case, so they never become Python objects (fastavro: 12 us a row, here 0.3).
+    """
+    count = slots.size
+    state.identities.cover(state.agents.slots.keys, state.owners)
+    seqs = np.arange(state.next_seq, state.next_seq + count)
+    state.next_seq += count
+    schema = load_schema("trust")
+    now = np.full(count, now_us, np.int64)
+    present = np.ones(count, np.bool_)
+    columns = [
+        Constant(schema.prefix),
+        Fixed(event_ids(now, state.session_bits, seqs)),
+        Pooled(state.identities.pool, slots.astype(np.int64)),
+        Constant(encode_long(now_us) + encode_string(state.session)),
+        Longs(seqs),
+        Doubles(np.column_stack([scores.trust, scores.p, scores.n, scores.compliant, scores.violating])),
+        Constant(encode_string(model)),
+        Longs(scores.violations),
+        Doubles(scores.p, present),  # factor compliance; the other three factors are not computed yet
+        Constant(NULL * 3),
+        Longs(oldest_us),
+    ]
+    keys = state.identities.keys
+    return Messages("fleet.trust", [keys[slot] for slot in slots.tolist()], encode_parts(count, columns).to_list())
 
 
-def anomaly_rows(frame: pl.DataFrame, flags: Flags, names: Sequence[str], threshold: float, first_seq: int = 0) -> list[Row]:
+def anomaly_rows(
+    frame: pl.DataFrame, flags: Flags, names: Sequence[str], threshold: float, first_seq: int = 0
+) -> list[Row]:
     """fleet.anomalies for flags over rows of `frame`; metric m is `names[m]`.
 
     Identifiers follow from the source event and the metric, so that a replay gives the same; `first_seq` keeps groups
@@ -65,7 +70,9 @@ def anomaly_rows(frame: pl.DataFrame, flags: Flags, names: Sequence[str], thresh
     """
     if not len(flags):
         return []
-    sources = frame.select("event_id", "agent_id", "user_id", "deployment_id", pl.col("timestamp").dt.epoch("us"), "session_id", "seq")[flags.row]
+    sources = frame.select(
+        "event_id", "agent_id", "user_id", "deployment_id", pl.col("timestamp").dt.epoch("us"), "session_id", "seq"
+    )[flags.row]
     rows: list[Row] = []
     for i, (source_id, agent, user, deployment, timestamp, session, seq) in enumerate(sources.iter_rows()):
         metric = int(flags.metric[i])
@@ -121,4 +128,24 @@ def status_rows(state: PartitionState, changes: Transitions) -> Iterator[Row]:
             "interval_s": float(changes.interval_s[i]),
             "loss": float(changes.loss[i]),
             "host": owner.host,
+        }
+
+
+_ALERT_STATES = {("firing", False): 0, ("firing", True): 1, ("resolved", False): 2, ("resolved", True): 2}
+
+
+def alert_rows(state: PartitionState, events: AlertEvents) -> Iterator[Row]:
+    """fleet.alerts for events of the book; fingerprint and epoch give the identifiers."""
+    for row in events.rows():
+        slot = int(state.agents.slots.lookup(pl.Series([row["agent_id"]]))[0])
+        owner, at_us = state.owners[slot], row["oldest_source_timestamp"]
+        step = _ALERT_STATES[row["state"], row["severity"] == "critical"]
+        yield {
+            **{name: value for name, value in row.items() if name != "row"},
+            "event_id": derived_id(at_us, row["fingerprint"], row["epoch"], step),
+            "user_id": owner.user_id,
+            "deployment_id": owner.deployment_id,
+            "timestamp": at_us,
+            "session_id": f"alerts/{row['fingerprint']}",
+            "seq": row["epoch"] * 4 + step,
         }

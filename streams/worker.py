@@ -11,6 +11,7 @@ from infra.runtime.errors import FleetpulseError, TopicMismatchError
 from infra.runtime.kafka import partition_counts, producer, supports_idempotence
 from infra.runtime.lifecycle import CleanUps, stop_on_signals
 from infra.runtime.logs import get_logger
+from infra.runtime.memory import calm_garbage_collector
 from schemas.catalogue import STREAMS_CHANGELOG
 from streams.app import StreamApp, build_app
 from streams.pipeline import SOURCES, PipelineConfig
@@ -37,7 +38,10 @@ async def check_topics(bootstrap: str) -> int:
     counts = {name: existing.get(name, 0) for name in (*SOURCES, STREAMS_CHANGELOG)}
     missing = [name for name, count in counts.items() if count == 0]
     if missing:
-        raise TopicMismatchError(f"topics are missing on {bootstrap}: {', '.join(missing)}", way_out="Create them with `fleetpulse topics create`")
+        raise TopicMismatchError(
+            f"topics are missing on {bootstrap}: {', '.join(missing)}",
+            way_out="Create them with `fleetpulse topics create`",
+        )
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} has {count}" for name, count in sorted(counts.items()))
         raise TopicMismatchError(
@@ -48,7 +52,7 @@ async def check_topics(bootstrap: str) -> int:
     return next(iter(counts.values()))
 
 
-async def _tick(app: StreamApp) -> None:
+async def tick_forever(app: StreamApp) -> None:
     """Look at deadlines and publish coalesced scores, every `TICK_S`; the lock keeps batches and ticks apart."""
     assert app.pipeline is not None
     while True:
@@ -97,13 +101,16 @@ async def _crashed(app: StreamApp) -> None:
 async def _announce(app: StreamApp) -> None:
     """Print the ready line once partitions have been recovered, or the group has been joined without any."""
     await app.settled.wait()
-    sys.stdout.write(json.dumps({"event": "ready", "process": "stream-worker", "partitions": sorted(app.partitions)}) + "\n")
+    sys.stdout.write(
+        json.dumps({"event": "ready", "process": "stream-worker", "partitions": sorted(app.partitions)}) + "\n"
+    )
     sys.stdout.flush()
 
 
 async def run_worker(bootstrap: str, *, commit_interval_s: float, config: PipelineConfig) -> None:
     """Process until SIGINT or SIGTERM. Raises `FleetpulseError` when it cannot start or cannot go on."""
     await check_topics(bootstrap)
+    calm_garbage_collector()
     idempotent = await supports_idempotence(bootstrap)
     app = build_app(bootstrap, commit_interval_s=commit_interval_s, config=config)
     app.output_producer = producer(bootstrap, idempotent=idempotent, linger_ms=0)
@@ -114,7 +121,10 @@ async def run_worker(bootstrap: str, *, commit_interval_s: float, config: Pipeli
             clean_ups.add("output producer", app.output_producer.stop)
             await app.start()
             clean_ups.add("faust", app.stop)
-            tasks = [asyncio.create_task(work) for work in (_tick(app), _watch(app), _crashed(app), _announce_forever(app))]
+            tasks = [
+                asyncio.create_task(work)
+                for work in (tick_forever(app), _watch(app), _crashed(app), _announce_forever(app))
+            ]
             stop = asyncio.create_task(asked.wait())
             done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in (stop, *tasks):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
@@ -45,3 +45,23 @@ async def send_records(
     if futures:
         await asyncio.gather(*futures)
     return count
+
+
+async def send_columns(
+    producer: AIOKafkaProducer, topic: str, partition: int, keys: Sequence[bytes], values: Sequence[bytes], timestamp_ms: int
+) -> int:
+    """Send records of one partition that share a timestamp; as `send_records`, without a tuple a record.
+
+    Raises the first `KafkaError` of a batch that was not acknowledged.
+    """
+    futures: list[asyncio.Future[object]] = []
+    builder = producer.create_batch()
+    for key, value in zip(keys, values, strict=True):
+        if builder.append(key=key, value=value, timestamp=timestamp_ms) is None:
+            futures.append(await producer.send_batch(builder, topic, partition=partition))
+            builder = producer.create_batch()
+            builder.append(key=key, value=value, timestamp=timestamp_ms)
+    if builder.record_count():
+        futures.append(await producer.send_batch(builder, topic, partition=partition))
+    await asyncio.gather(*futures)
+    return len(values)

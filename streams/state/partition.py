@@ -7,7 +7,6 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,19 @@ import numpy.typing as npt
 import polars as pl
 
 from infra.runtime.ids import new_session_bits
+from schemas.encode import Pool, encode_optional, encode_string
 from streams.operators.arrays import Field, SlotArrays
 from streams.state.applied import AppliedThrough
 from streams.state.snapshot import Snapshot, StoreSnapshot, pack, unpack
 from streams.state.stores import BUCKETS, KeyedStore, bucket_of
 
 NOTHING_PENDING = np.iinfo(np.int64).max
-_PENDING = {"oldest_us": Field("i8", (), NOTHING_PENDING, "event time of the oldest evidence not yet published, us; max = none")}
+_PUBLISHING = {
+    "oldest_us": Field("i8", (), NOTHING_PENDING, "event time of the oldest evidence not scored yet, us; max = none"),
+    "newest_s": Field("f8", (), -np.inf, "event time of the newest evidence, s since the epoch; -inf = none"),
+    "trust": Field("f8", (), np.nan, "score that was published last, 0 to 1; NaN = none by this worker"),
+    "at_s": Field("f8", (), -np.inf, "when it was, s since the epoch; -inf = never"),
+}
 
 
 @dataclass
@@ -33,13 +38,35 @@ class Owner:
     host: str | None = None
 
 
+class Identities:
+    """What is constant for an agent in the rows that are published of it, encoded once.
+
+    `keys`: message keys in slot order; `pool`: the Avro bytes of agent_id, user_id and deployment_id, piece by slot.
+    """
+
+    def __init__(self) -> None:
+        self.keys: list[bytes] = []
+        self.pool = Pool.of([])
+        self._pieces: list[bytes] = []
+
+    def cover(self, agents: list[str], owners: list[Owner]) -> None:
+        """Take in the agents that are new since the last time."""
+        if len(self.keys) == len(agents):
+            return
+        for agent, owner in zip(agents[len(self.keys) :], owners[len(self.keys) :], strict=True):
+            deployment = None if owner.deployment_id is None else encode_string(owner.deployment_id)
+            self._pieces.append(encode_string(agent) + encode_string(owner.user_id) + encode_optional(deployment))
+            self.keys.append(agent.encode())
+        self.pool = Pool.of(self._pieces)
+
+
 @dataclass
 class PartitionState:
-    """Stores by name, what is pending, what is dirty. `lock` keeps batches, ticks and flushes apart.
+    """Stores by name, what is to be published, what is dirty. `lock` keeps batches, ticks and flushes apart.
 
     `agents`: keys are agent ids; `hosts`: host agents; `series`: agent + separator + custom metric. `silent`: state of
-    the lifecycle operator by agent. `owners` in slot order of `agents`. `session` and `seqs` number what this worker
-    publishes of its own accord (trust scores).
+    the lifecycle operator by agent. `owners` in slot order of `agents`. `session` and `next_seq` number what this
+    worker publishes of its own accord (trust scores).
     """
 
     partition: int
@@ -48,11 +75,12 @@ class PartitionState:
     owners: list[Owner] = field(default_factory=list)
     applied: AppliedThrough = field(default_factory=AppliedThrough)
     dirty: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(BUCKETS, np.bool_))
-    pending: SlotArrays = field(default_factory=lambda: SlotArrays(_PENDING))
+    publishing: SlotArrays = field(default_factory=lambda: SlotArrays(_PUBLISHING))
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    identities: Identities = field(default_factory=Identities)
     session: str = field(default_factory=lambda: str(uuid.uuid4()))
     session_bits: int = field(default_factory=new_session_bits)
-    seqs: count[int] = field(default_factory=count)
+    next_seq: int = 0
 
     @property
     def agents(self) -> KeyedStore:
@@ -68,7 +96,7 @@ class PartitionState:
             first = frame.select("agent_id", "user_id", "deployment_id")[rows].unique("agent_id", keep="first")
             by_agent = {agent: Owner(user, deployment) for agent, user, deployment in first.iter_rows()}
             self.owners += [by_agent[agent] for agent in self.agents.slots.keys[known:]]
-            self.pending.reserve(len(self.agents))
+            self.publishing.reserve(len(self.agents))
         return slots
 
     def touch(self, buckets: npt.NDArray[np.int32]) -> None:
@@ -113,7 +141,7 @@ class PartitionState:
                     store.arrays[array].put(slots, columns)
             self.applied.restore(snapshot.extra["bucket"], snapshot.applied)
             self.owners += [Owner(*owner) for owner in snapshot.extra["owners"]]
-            self.pending.reserve(len(self.agents))
+            self.publishing.reserve(len(self.agents))
             self.silent.update(snapshot.extra["silent"])
 
 

@@ -1,0 +1,62 @@
+"""Runner: the stream application as it is, trust and anomalies on all values, outputs and commits included.
+
+Arguments: bootstrap, number of events, application id (its changelog exists).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from infra.runtime.clock import Clock
+from infra.runtime.columnar_fetch import RecordColumns
+from infra.runtime.kafka import producer, supports_idempotence
+from infra.runtime.logs import configure_logs
+from infra.runtime.memory import calm_garbage_collector
+from streams import app as application
+from streams.bench.measure import Stopwatch
+from streams.pipeline import PipelineConfig
+from streams.progress import Progress
+from streams.worker import tick_forever
+
+
+async def run(bootstrap: str, events: int, app_id: str) -> None:
+    """Process the topic with a group of its own, from the beginning; the last commit is part of the time."""
+    calm_garbage_collector()
+    watch = Stopwatch(events)
+    app = application.build_app(bootstrap, commit_interval_s=5.0, config=PipelineConfig(), app_id=app_id)
+    app.output_producer = producer(bootstrap, idempotent=await supports_idempotence(bootstrap), linger_ms=0)
+    over = asyncio.Event()
+
+    class Measured(Progress):
+        """Counts, and tells when all is done."""
+
+        def begun(self) -> None:
+            watch.start()
+
+        def processed(self, columns: RecordColumns, clock: Clock) -> None:
+            super().processed(columns, clock)
+            if watch.count(len(columns)):
+                over.set()
+
+    app.progress = Measured()
+    await app.output_producer.start()
+    await app.start()
+    ticks = asyncio.create_task(tick_forever(app))
+    if os.environ.get("DBG"):
+        async def rss():
+            while True:
+                print(app.progress.total, open("/proc/self/status").read().split("VmRSS:")[1].split("kB")[0].strip(), flush=True); await asyncio.sleep(0.5)
+        asyncio.create_task(rss())
+    await over.wait()
+    await app.consumer.commit()
+    watch.report()
+    ticks.cancel()
+    await app.stop()
+    await app.output_producer.stop()
+
+
+if __name__ == "__main__":
+    configure_logs("warning", "console", "bench")
+    asyncio.run(run(sys.argv[1], int(sys.argv[2]), sys.argv[3]))
