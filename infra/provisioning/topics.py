@@ -7,13 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator, Collection, Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 
 from infra.broker.handshake import any_answers
 from infra.provisioning.compare import Finding, compare, require_no_mismatch
 from infra.provisioning.plan import TopicPlan
 from infra.runtime.errors import FleetpulseError
-from infra.runtime.kafka import unreachable
+from infra.runtime.kafka import partition_counts, unreachable
 
 _NO_LEADER = -1
 _BETWEEN_LOOKS_S = 0.05
@@ -29,19 +29,19 @@ async def provision(bootstrap: str, plans: Sequence[TopicPlan], *, deadline_s: f
     Nothing is created when an existing topic does not match. Raises `TopicMismatchError` (number of partitions),
     `ProvisioningError` (refused, or not ready within `deadline_s`), `BrokerUnreachableError`.
     """
+    findings = await verify(bootstrap, plans)
+    missing = {f.name for f in findings if f.state == "missing"}
     async with _admin(bootstrap) as admin:
-        findings = compare(plans, await _partitions(admin))
-        require_no_mismatch(findings)
-        missing = {f.name for f in findings if f.state == "missing"}
         await _create(admin, [plan for plan in plans if plan.name in missing])
         await _wait_for_leaders(admin, plans, deadline_s)
+    # Somebody who provisioned at the same moment may have been first, with other numbers.
+    await verify(bootstrap, plans)
     return sorted(missing)
 
 
 async def inspect(bootstrap: str, plans: Sequence[TopicPlan]) -> list[Finding]:
     """How every planned topic stands on the broker; changes nothing. Raises `BrokerUnreachableError`."""
-    async with _admin(bootstrap) as admin:
-        return compare(plans, await _partitions(admin))
+    return compare(plans, await list_topics(bootstrap))
 
 
 async def verify(bootstrap: str, plans: Sequence[TopicPlan]) -> list[Finding]:
@@ -53,29 +53,22 @@ async def verify(bootstrap: str, plans: Sequence[TopicPlan]) -> list[Finding]:
 
 async def list_topics(bootstrap: str) -> dict[str, int]:
     """Number of partitions of every topic on the broker. Raises `BrokerUnreachableError`."""
-    async with _admin(bootstrap) as admin:
-        return await _partitions(admin)
+    # Asked first, because the client writes an error of its own to the log for every address that does not answer.
+    if not await asyncio.to_thread(any_answers, bootstrap):
+        raise unreachable(bootstrap)
+    return await partition_counts(bootstrap)
 
 
 @contextlib.asynccontextmanager
 async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    # Asked first, because the client writes an error of its own to the log for every address that does not answer.
-    if not await asyncio.to_thread(any_answers, bootstrap):
-        raise unreachable(bootstrap)
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
     try:
-        try:
-            await client.start()
-        except KafkaError as error:
-            raise unreachable(bootstrap) from error
+        await client.start()
         yield client
+    except KafkaConnectionError as error:
+        raise unreachable(bootstrap) from error
     finally:
         await client.close()
-
-
-async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
-    """Of every topic at once: to ask for a topic by name makes Tansu create it."""
-    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
 
 
 async def _create(admin: AIOKafkaAdminClient, plans: Sequence[TopicPlan]) -> None:
@@ -84,7 +77,6 @@ async def _create(admin: AIOKafkaAdminClient, plans: Sequence[TopicPlan]) -> Non
     wanted = [NewTopic(p.name, p.partitions, p.replication, topic_configs=dict(p.configs)) for p in plans]
     answer = await admin.create_topics(wanted)
     for name, code, *message in answer.topic_errors:
-        # Somebody who provisions at the same moment may be first: what they made is compared below.
         if code not in (0, TopicAlreadyExistsError.errno):
             said = next((m for m in message if m), for_code(code).__name__)
             raise ProvisioningError(f"the broker did not create topic {name}: {said}")
@@ -98,7 +90,6 @@ async def _wait_for_leaders(admin: AIOKafkaAdminClient, plans: Sequence[TopicPla
                 await asyncio.sleep(_BETWEEN_LOOKS_S)
     except TimeoutError as error:
         raise ProvisioningError(f"the new topics have no leaders after {deadline_s:g} s") from error
-    require_no_mismatch(compare(plans, await _partitions(admin)))
 
 
 async def _led(admin: AIOKafkaAdminClient, names: Collection[str]) -> set[str]:
