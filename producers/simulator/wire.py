@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.runtime.batch_send import partition_of
+from infra.runtime.id_columns import event_ids
 from infra.runtime.ids import event_id
 from producers.simulator.fleet import Fleet
 from producers.simulator.rows import BeatRows, MetricRows, Record, Rows, Session, Tick
@@ -31,7 +32,6 @@ from schemas.encode import (
 from schemas.record import encode_single_object
 from schemas.registry import topic_schema
 
-U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
 METRICS_TOPIC = "fleet.metrics"
 BEATS_TOPIC = "fleet.heartbeats"
@@ -51,16 +51,6 @@ class Shipment:
     values: list[bytes]
     timestamps_ms: list[int]
     sessions: I64
-
-
-def event_ids(timestamps_us: I64, session_bits: I64, seqs: I64) -> U8:
-    """`infra.runtime.ids.event_id` by columns: u1[rows, 16]."""
-    halves = np.empty((timestamps_us.size, 2), ">u8")
-    millis = (timestamps_us // 1000).astype(np.uint64) & np.uint64((1 << 48) - 1)
-    halves[:, 0] = millis << np.uint64(16) | np.uint64(0x7000) | seqs.astype(np.uint64) & np.uint64(0xFFF)
-    rest = (seqs.astype(np.uint64) >> np.uint64(12)) & np.uint64(0xFFFF_FFFF)
-    halves[:, 1] = np.uint64(1 << 63) | session_bits.astype(np.uint64) << np.uint64(32) | rest
-    return halves.view(np.uint8).reshape(-1, 16)
 
 
 class Wire:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from infra.runtime.batch_send import partition_of
+from infra.runtime.id_columns import event_ids
 from infra.runtime.ids import event_id
 from producers.simulator.config import FleetConfig
 from producers.simulator.fill import fill_rows
 from producers.simulator.fleet import Fleet
-from producers.simulator.wire import BEATS_TOPIC, METRICS_TOPIC, TOPICS, Wire, event_ids
+from producers.simulator.wire import BEATS_TOPIC, METRICS_TOPIC, TOPICS, Wire
 from schemas.catalogue import METRICS
 from schemas.record import decode_record
 from schemas.registry import SchemaBook, topic_schema
