@@ -112,8 +112,8 @@ async def _process(app: StreamApp, batch: Batch) -> None:
     async with state.lock:
         outputs = await asyncio.to_thread(app.pipeline.apply, state, columns, app.clock.now_s())
     await app.emit(outputs, columns.partition)
-    batch.finished = True
     app.progress.processed(columns, app.clock)
+    batch.finish()
 
 
 def build_app(
@@ -145,8 +145,8 @@ def build_app(
         producer_acks=-1,
         producer_linger=0,
         producer_max_request_size=MAX_MESSAGE_BYTES,
-        consumer_max_fetch_size=4 * 1024 * 1024,
-        stream_buffer_maxsize=4,
+        consumer_max_fetch_size=1024 * 1024,
+        stream_buffer_maxsize=2,
         stream_wait_empty=True,
         stream_recovery_delay=0.0,
         producer_threaded=False,

@@ -104,7 +104,7 @@ FIELDS: Mapping[str, Field] = MappingProxyType(
         "loss": Field("f4", (), 0.005, "probability p that a beat is missed, 1e-4 to 0.5"),
         "burst": Field("f4", (), 0.1, "probability rho that a beat is missed after a missed one, 0.05 to 0.9"),
         "beats": Field("u4", (), 0, "beats taken in since the agent (re)started, count"),
-        "status": Field("u1", (), Status.UNKNOWN, "Status"),
+        "status": Field("u1", (), Status.UNKNOWN, "what the agent is, a Status; 0 = unknown, never a beat"),
     }
 )
 

@@ -19,6 +19,12 @@ class Batch:
     columns: RecordColumns
     finished: bool = False
 
+    def finish(self) -> None:
+        """All that follows has been done: give the bodies back now, the commit needs only the offset."""
+        self.finished = True
+        for column in (self.columns.values, self.columns.offsets, self.columns.timestamps_ms):
+            column.clear()
+
 
 class InFlight:
     """Batches handed out for one partition, oldest first. Pure bookkeeping, no Kafka."""
