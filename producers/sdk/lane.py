@@ -52,7 +52,7 @@ class Lane:
         self._sending: Chunk | None = None
         self._slow = False
         self._work = asyncio.Event()
-        self._progress = asyncio.Condition()
+        self._moved = asyncio.Event()
         self.accepted = 0
         self.settled = 0
 
@@ -107,6 +107,7 @@ class Lane:
         if events > 0:
             self._tally.drop(self.topic, reason, events)
             self.settled += events
+            self._moved.set()
 
     @property
     def spooled(self) -> int:
@@ -116,19 +117,14 @@ class Lane:
     async def run(self) -> None:
         """Send whatever there is until cancelled."""
         while True:
+            # Before a chunk is taken: while the broker is away, events belong on disk and not here.
+            await self._link.ready.wait()
+            self._work.clear()
             chunk = self._next_chunk()
             if chunk is None:
-                self._work.clear()
-                await self._notify()
                 await self._work.wait()
-                continue
-            await self._link.ready.wait()
-            await self._deliver(chunk)
-            await self._notify()
-
-    async def _notify(self) -> None:
-        async with self._progress:
-            self._progress.notify_all()
+            else:
+                await self._deliver(chunk)
 
     def _next_chunk(self) -> Chunk | None:
         while self._inherited:
@@ -192,6 +188,7 @@ class Lane:
         if acknowledged:
             self._tally.acknowledge(self.topic, chunk.session_id, events)
             self.settled += events if own else 0
+            self._moved.set()
         elif own:
             self._drop("oversize", events)
 
@@ -211,5 +208,6 @@ class Lane:
 
     async def settled_through(self, target: int) -> None:
         """Wait until the first `target` events that this lane accepted are acknowledged or dropped."""
-        async with self._progress:
-            await self._progress.wait_for(lambda: self.settled >= target)
+        while self.settled < target:
+            self._moved.clear()
+            await self._moved.wait()

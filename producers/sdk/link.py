@@ -116,8 +116,7 @@ class BrokerLink:
             return
         # Private parts: stop() alone waits for batches that a broker which is away will never answer.
         old._message_accumulator.fail_all(ProducerClosed())
-        if (task := old._sender.sender_task) is not None:
-            task.cancel()
+        await _end(old._sender.sender_task)
         try:
             async with asyncio.timeout(_STOP_S):
                 await old.stop()
@@ -160,3 +159,14 @@ class BrokerLink:
                 if await using.client.force_metadata_update():
                     raise
                 raise KafkaConnectionError from None
+
+
+async def _end(task: asyncio.Task[None] | None) -> None:
+    """Cancel a task to its end: aiokafka's takes the first cancellation as a wish to finish what is in flight."""
+    for _ in range(2):
+        if task is None or task.done():
+            break
+        task.cancel()
+        await asyncio.wait({task}, timeout=_STOP_S / 4)
+    if task is not None and task.done() and not task.cancelled() and (error := task.exception()) is not None:
+        _log.info("the old producer had failed: %r", error)

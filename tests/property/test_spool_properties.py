@@ -103,7 +103,11 @@ def test_what_is_put_before_comes_first_and_a_restart_finds_it_all(
         assert _drain(again) == [*left, *second, *third]
 
 
-@given(st.lists(RECORDS, min_size=1, max_size=8), st.lists(RECORDS, min_size=1, max_size=8), st.binary(min_size=1, max_size=30))
+@given(
+    st.lists(RECORDS, min_size=1, max_size=8),
+    st.lists(RECORDS, min_size=1, max_size=8),
+    st.binary(min_size=1, max_size=30),
+)
 def test_bad_bytes_in_one_segment_do_not_stop_the_next(first: list[Record], second: list[Record], junk: bytes) -> None:
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "session"

@@ -30,7 +30,9 @@ class Recorder(EventMethods):
 
 @pytest.fixture
 def encoder(tmp_path: Path) -> Encoder:
-    config = make_config(agent_id="agent", user_id="tenant", bootstrap="h:1", spool_dir=tmp_path, version="1.2", host="box")
+    config = make_config(
+        agent_id="agent", user_id="tenant", bootstrap="h:1", spool_dir=tmp_path, version="1.2", host="box"
+    )
     return Encoder(config, "session")
 
 
@@ -61,7 +63,12 @@ def test_every_method_makes_a_valid_event_with_its_envelope(name: str, encoder: 
     recorder = Recorder()
     CALLS[name](recorder)
     record = _decoded(encoder, recorder.events[0])
-    assert (record["agent_id"], record["user_id"], record["session_id"], record["seq"]) == ("agent", "tenant", "session", 0)
+    assert (record["agent_id"], record["user_id"], record["session_id"], record["seq"]) == (
+        "agent",
+        "tenant",
+        "session",
+        0,
+    )
     assert int(record["timestamp"].timestamp() * 1e6) == NOW_NS // 1000
     assert uuid.UUID(bytes=record["event_id"]).version == 7
 
