@@ -20,7 +20,15 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError, KafkaError
 
 from infra.runtime.clock import Clock
-from infra.runtime.kafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, consumer, producer, unreachable
+from infra.runtime.kafka import (
+    SESSION_TIMEOUT_MS,
+    AIOKafkaConsumer,
+    AIOKafkaProducer,
+    TopicPartition,
+    consumer,
+    producer,
+    unreachable,
+)
 from infra.runtime.logs import get_logger
 from schemas.record import UndecodableError, decode_record
 from schemas.registry import SchemaBook
@@ -45,6 +53,7 @@ class NotifierConfig:
     dead_letter_topic: str = dead_letters.TOPIC
     first_pause_s: float = 0.5
     longest_pause_s: float = 60.0
+    session_timeout_ms: int = SESSION_TIMEOUT_MS
 
     def pause_s(self, failures: int) -> float:
         """How long a partition rests after its n-th failure in a row, n from 1."""
@@ -93,6 +102,7 @@ class Notifier:
             group_id=config.group,
             auto_offset_reset=config.start,
             metadata_max_age_ms=10_000,
+            session_timeout_ms=config.session_timeout_ms,
         )
         try:
             await joined.start()
