@@ -154,7 +154,7 @@ class Flags:
     """Flagged values, ordered by row, then metric; all arrays have one entry a flag.
 
     `row`, `metric` i4: indices into `values`. `value`, `expected`, `lower`, `upper` f8 in the metric's unit: the bounds
-    are those within which the trend terms alone would not have reached the threshold. `score` and the terms f8 without
+    are those within which the trend terms alone would not have reached the threshold, on the scale before the value. `score` and the terms f8 without
     unit: score is the sum of the five terms.
     """
 
@@ -360,6 +360,10 @@ def _kernel(  # noqa: PLR0915  # one loop on purpose: a call or a second pass co
             limit = threshold * (1.0 + caution / n)
             rested = abs(since) > refractory or (trend >= strong and since < 0.0)
             if score >= limit and rested and n >= warm_up:
+                least_scale = max(floor, range_share * (hi - lo))
+                scale_fast = max(sd_fast, least_scale) + eps
+                scale_medium = max(sd_medium, least_scale) + eps
+                scale_slow = max(sd_slow, least_scale) + eps
                 lower, upper = _bounds(
                     (
                         0.7 * before_fast / scale_fast,
@@ -377,9 +381,11 @@ def _kernel(  # noqa: PLR0915  # one loop on purpose: a call or a second pass co
                 out[flags, 4], out[flags, 5], out[flags, 6] = z_fast, z_medium, z_slow
                 out[flags, 7], out[flags, 8] = record, record_smooth
                 flags += 1
-                since = 0.0 if trend >= strong else -0.5
-            since += 1.0 if since >= 0.0 else -1.0
-            state[2, j] = min(max(since, -8388608.0), 8388608.0)
+                state[2, j] = 1.0 if trend >= strong else -1.0
+            elif since < 0.0:
+                state[2, j] = max(since - 1.0, -8388608.0)
+            else:
+                state[2, j] = min(since + 1.0, 8388608.0)
             state[1, j] = min(n + 1.0, 8388608.0)
             state[3, j] = mean + max(rate_mean, least_rate) * r
             if learn_baseline:

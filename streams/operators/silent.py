@@ -160,21 +160,23 @@ def update(config: SilentConfig, state: State, frame: pl.DataFrame, now_s: float
     return findings
 
 
+_COLUMNS = (
+    "kind",
+    "run_id",
+    "thread_id",
+    "tool",
+    "tool_call_id",
+    "arguments_hash",
+    "deadline_s",
+    "latency_ms",
+    "claimed_health",
+)
+
+
 def _events(frame: pl.DataFrame) -> Iterator[_Event]:
-    columns = frame.select(
-        "agent_id",
-        pl.col("timestamp").dt.epoch("us").cast(pl.Float64) / 1e6,
-        "kind",
-        "run_id",
-        "thread_id",
-        "tool",
-        "tool_call_id",
-        "arguments_hash",
-        "deadline_s",
-        "latency_ms",
-        "claimed_health",
-    )
-    return (_Event(*row) for row in columns.iter_rows())
+    times_s = (frame["timestamp"].dt.epoch("us") / 1e6).to_list()
+    columns = (frame["agent_id"].to_list(), times_s, *(frame[name].to_list() for name in _COLUMNS))
+    return (_Event(*row) for row in zip(*columns, strict=True))
 
 
 def _take_in(config: SilentConfig, agent: AgentState, event: _Event, now_s: float) -> list[Finding]:

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from schemas.catalogue import METRICS
+from streams.operators import anomaly
+from streams.operators.anomaly import AnomalyConfig
+from streams.operators.arrays import SlotArrays
+
+START_S = 1_790_000_000.0
+STRONG = AnomalyConfig().strong
+
+
+def _flags(values: np.ndarray, config: AnomalyConfig | None = None, step_s: float = 1.0) -> list[anomaly.Flags]:
+    """Flags of every step of `values` f8[steps, series], each series an agent with one metric."""
+    steps, series = values.shape
+    arrays = SlotArrays(anomaly.fields(1), series)
+    slots = np.arange(series, dtype=np.int32)
+    return [
+        anomaly.update(
+            config or AnomalyConfig(), arrays, slots, values[i][:, None], np.full(series, START_S + i * step_s)
+        )
+        for i in range(steps)
+    ]
+
+
+def _strong(flags: list[anomaly.Flags]) -> int:
+    return sum(int((f.trend >= STRONG).sum()) for f in flags)
+
+
+@pytest.mark.parametrize("step_s", [0.5, 30.0])
+def test_a_jump_that_lasts_is_strong_within_a_few_values(step_s: float) -> None:
+    rng = np.random.default_rng(1)
+    values = rng.normal(200, 12, (40, 300))
+    values[20:] *= 8
+    flags = _flags(values, step_s=step_s)
+    assert sum(len(f) for f in flags[:20]) == 0
+    found = {int(slot) for f in flags[20:24] for slot in f.row[f.trend >= STRONG]}
+    assert len(found) >= 297
+
+
+def test_one_outlier_is_flagged_and_never_strong() -> None:
+    values = np.random.default_rng(2).normal(200, 12, (400, 100))
+    values[200] *= 50
+    flags = _flags(values)
+    assert len(flags[200]) >= 90  # the others rest after a flag
+    assert _strong(flags) == 0
+
+
+CLEAN = {
+    "normal": lambda rng: rng.normal(100, 5, (1000, 300)),
+    "constant": lambda _: np.full((1000, 300), 42.0),
+    "rounded": lambda rng: np.round(rng.normal(50, 0.3, (1000, 300))),
+    "poisson": lambda rng: rng.poisson(3, (1000, 300)).astype(np.float64),
+    "lognormal": lambda rng: np.exp(rng.normal(5, 0.5, (1000, 300))),
+    "walk": lambda rng: 1000 + np.cumsum(rng.normal(size=(1000, 300)), axis=0),
+    "counter": lambda rng: np.arange(1000.0)[:, None] + rng.uniform(0, 1e4, 300),
+}
+
+
+@pytest.mark.parametrize("kind", CLEAN)
+def test_clean_series_are_rarely_flagged_and_never_strong(kind: str) -> None:
+    flags = _flags(CLEAN[kind](np.random.default_rng(3)))
+    assert sum(len(f) for f in flags) < 300_000 * 25e-4
+    assert _strong(flags) == 0
+
+
+def test_a_constant_that_changes_by_less_than_the_floor_is_not_flagged() -> None:
+    values = np.full((300, 1), 42.0)
+    values[150:] *= 1.015
+    assert sum(len(f) for f in _flags(values)) == 0
+    values[150:] *= 2
+    assert sum(len(f) for f in _flags(values)) > 0
+
+
+def test_a_flag_says_why() -> None:
+    values = np.random.default_rng(4).normal(200, 12, (60, 1))
+    values[50:] = 1600.0
+    flag = next(f for f in _flags(values) if len(f))
+    assert flag.value[0] == 1600.0
+    assert 190 < flag.expected[0] < 210
+    assert flag.lower[0] < flag.expected[0] < flag.upper[0] < 1600
+    terms = flag.term_fast + flag.term_medium + flag.term_slow + flag.term_record + flag.term_record_smooth
+    assert flag.score[0] == pytest.approx(terms[0])
+
+
+def test_flags_rest_after_one() -> None:
+    values = np.random.default_rng(5).normal(100, 1, (200, 1))
+    values[100::2] = 1000.0
+    at = [i for i, f in enumerate(_flags(values, AnomalyConfig(strong=np.inf))) if len(f)]
+    assert np.diff(at).min() > 60
+
+
+def test_absent_values_do_not_count() -> None:
+    rng = np.random.default_rng(6)
+    arrays, alone = SlotArrays(anomaly.fields(2), 1), SlotArrays(anomaly.fields(2), 1)
+    slot, config = np.zeros(1, np.int32), AnomalyConfig()
+    for i, value in enumerate(rng.normal(10, 1, 50)):
+        time_s = np.array([START_S + i])
+        anomaly.update(config, arrays, slot, np.array([[value, np.nan]]), time_s)
+        anomaly.update(config, alone, slot, np.array([[value, value]]), time_s)
+    assert arrays["terms"][0, anomaly.COUNT].tolist() == [50, 0]
+    np.testing.assert_array_equal(arrays["terms"][0, :, 0], alone["terms"][0, :, 0])
+
+
+def test_a_clock_that_was_set_back_does_not_silence_a_series() -> None:
+    arrays, slot = SlotArrays(anomaly.fields(1), 1), np.zeros(1, np.int32)
+    for time_s in (START_S + 3600, START_S + 3100, START_S, START_S + 1):
+        anomaly.update(AnomalyConfig(), arrays, slot, np.ones((1, 1)), np.array([time_s]))
+    assert arrays["terms"][0, anomaly.COUNT, 0] == 3
+
+
+def test_the_hour_of_day_is_learned() -> None:
+    """A peak every day at the same hour stands out on the first days only."""
+    hours = np.arange(24 * 30)
+    values = np.random.default_rng(7).normal(100, 1, (hours.size, 200))
+    values[hours % 24 == 9] += 15
+    config = AnomalyConfig(relative_floor=0.0, refractory=0, caution=0.0)
+    flags = [len(f) for f in _flags(values, config, step_s=3600.0)]
+    first, last = sum(flags[24 : 5 * 24]), sum(flags[-4 * 24 :])
+    assert first > 10 * max(last, 1)
+
+
+def test_state_is_small() -> None:
+    assert SlotArrays(anomaly.fields(16)).bytes_per_slot() / 16 <= 200
+
+
+def test_floors_follow_the_columns() -> None:
+    floors = anomaly.floors_for([*METRICS, "custom:x"])
+    assert len(floors) == 17
+    assert floors[METRICS.index("uptime")] == 60.0
+    assert floors[-1] == 0.0
