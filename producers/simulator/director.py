@@ -14,7 +14,7 @@ from producers.simulator import turns
 from producers.simulator.config import FleetConfig, Shares
 from producers.simulator.incidents import LIFECYCLE_KINDS, Incident, Window, plan_incidents
 from producers.simulator.metrics import SPIKES
-from producers.simulator.rows import Drafts
+from producers.simulator.rows import Drafts, Stamps
 from producers.simulator.small import log_fields, violation_fields
 from producers.simulator.state import Agents
 
@@ -47,14 +47,14 @@ class Director:
         self._heap: list[tuple[float, int, str, Any]] = []
         self._order = 0
         self._turns = 0
-        self._base_us = config.start_us
+        self._stamps = Stamps(0.0, config.start_us)
         self._drafts: Drafts = []
         self.incidents: list[Incident] = []
         self._schedule_first()
 
-    def act(self, begin_s: float, end_s: float, base_us: int) -> Drafts:
-        """Run what is scheduled before `end_s`; what was said in it. `base_us`: event time of fleet time 0."""
-        self._base_us = base_us
+    def act(self, begin_s: float, end_s: float, stamps: Stamps) -> Drafts:
+        """Run what is scheduled before `end_s`; what was said in it."""
+        self._stamps = stamps
         self._drafts = []
         while self._heap and self._heap[0][0] < end_s:
             at_s, _, what, payload = heapq.heappop(self._heap)
@@ -76,11 +76,11 @@ class Director:
                 self._end(payload, at_s, begin_s)
         return self._drafts
 
-    def finish(self, now_s: float, base_us: int) -> Drafts:
+    def finish(self, now_s: float, stamps: Stamps) -> Drafts:
         """The end: what is open is said at once, incidents that last end now."""
         for incident in self.incidents:
             if incident.started_at_us is not None and incident.ended_at_us is None:
-                incident.ended_at_us = base_us + round(now_s * 1e6)
+                incident.ended_at_us = stamps.micros(now_s)
         open_lines = [payload for _, _, what, payload in sorted(self._heap) if what == "line"]
         return [(now_s, agent, line.topic, line.fields) for agent, line in open_lines if not self._agents.down[agent]]
 
@@ -175,7 +175,7 @@ class Director:
     def _begin(self, incident: Incident, at_s: float, tick_s: float) -> None:
         # What an agent's columns show changes with the tick; what it no longer says ends at the moment itself.
         when_s = tick_s if incident.kind in _SHOWN_IN_COLUMNS else at_s
-        incident.started_at_us = self._base_us + round(when_s * 1e6)
+        incident.started_at_us = self._stamps.micros(when_s)
         agents, agent = self._agents, incident.agent
         if incident.kind in LIFECYCLE_KINDS:
             self._begin_script(incident, when_s)
@@ -222,7 +222,7 @@ class Director:
 
     def _end(self, incident: Incident, at_s: float, tick_s: float) -> None:
         when_s = at_s if incident.kind in LIFECYCLE_KINDS else tick_s
-        incident.ended_at_us = self._base_us + round(when_s * 1e6)
+        incident.ended_at_us = self._stamps.micros(when_s)
         agents, agent = self._agents, incident.agent
         if incident.kind == "trust_collapse":
             agents.model.compliance[agent] = np.nan

@@ -11,7 +11,7 @@ import numpy as np
 from producers.simulator.config import FleetConfig, Shares, share_out
 from producers.simulator.director import Director
 from producers.simulator.incidents import Incident
-from producers.simulator.rows import F64, I64, BeatRows, Drafts, MetricRows, Record, Tick
+from producers.simulator.rows import F64, I64, BeatRows, Drafts, MetricRows, Record, Stamps, Tick
 from producers.simulator.state import Agents
 from schemas.catalogue import METRICS
 
@@ -34,24 +34,29 @@ class Fleet:
         """All that are planned so far."""
         return self._director.incidents
 
-    def step(self, slip_us: int = 0) -> Tick:
-        """Advance by one tick. `slip_us`: by how much event time is behind the plan (the publisher fell behind)."""
+    def step(self, window_us: tuple[int, int] | None = None) -> Tick:
+        """Advance by one tick. `window_us`: the event time that it fills; None is where the plan has it."""
         begin_s = self.ticks * self.config.tick_s
         end_s = begin_s + self.config.tick_s
-        base_us = self.config.start_us + slip_us
-        drafts = self._director.act(begin_s, end_s, base_us)
+        begin_us, end_us = window_us or (self.planned_us(begin_s), self.planned_us(end_s))
+        stamps = Stamps(begin_s, begin_us, (end_us - begin_us) / self.config.tick_s)
+        drafts = self._director.act(begin_s, end_s, stamps)
         agents, at_s = self._due_beats(end_s)
         reports = self._due_metrics(end_s)
         self.ticks += 1
-        return self._number(base_us, agents, at_s, reports, drafts, stopping=False)
+        return self._number(stamps, agents, at_s, reports, drafts, stopping=False)
 
-    def stop(self, slip_us: int = 0) -> Tick:
+    def stop(self, begin_us: int | None = None) -> Tick:
         """The last tick: open turns end at once, then every agent that is alive says `stopping`."""
         now_s = self.ticks * self.config.tick_s
-        base_us = self.config.start_us + slip_us
-        drafts = self._director.finish(now_s, base_us)
+        stamps = Stamps(now_s, self.planned_us(now_s) if begin_us is None else begin_us)
+        drafts = self._director.finish(now_s, stamps)
         alive = np.nonzero(~self.agents.down)[0]
-        return self._number(base_us, alive, np.full(alive.size, now_s + 1e-3), [], drafts, stopping=True)
+        return self._number(stamps, alive, np.full(alive.size, now_s + 1e-3), [], drafts, stopping=True)
+
+    def planned_us(self, at_s: float) -> int:
+        """Event time of a moment of fleet time when nothing is late."""
+        return self.config.start_us + round(at_s * 1e6)
 
     def _due_beats(self, end_s: float) -> tuple[I64, F64]:
         agents = self.agents
@@ -77,7 +82,7 @@ class Fleet:
             rounds.append((who[up], at_s[up]))
 
     def _number(
-        self, base_us: int, beats: I64, beat_s: F64, reports: list[tuple[I64, F64]], drafts: Drafts, *, stopping: bool
+        self, stamps: Stamps, beats: I64, beat_s: F64, reports: list[tuple[I64, F64]], drafts: Drafts, *, stopping: bool
     ) -> Tick:
         """Give all events of the tick their sequence numbers, by time within each agent, and make the rows."""
         agents = self.agents
@@ -86,17 +91,17 @@ class Fleet:
         drafts.sort(key=lambda draft: draft[0])
         who = np.concatenate((beats, reporters, np.array([draft[1] for draft in drafts], np.int64)))
         at_s = np.concatenate((beat_s, report_s, np.array([draft[0] for draft in drafts])))
-        stamps = base_us + np.rint(at_s * 1e6).astype(np.int64)
-        seqs = agents.take_seqs(who, stamps)
+        times_us = stamps.column(at_s)
+        seqs = agents.take_seqs(who, times_us)
         sessions = agents.session_of[who]
         a, b = beats.size, beats.size + reporters.size
         uptime_s = (beat_s - agents.started_s[beats]).round(1)
         progress = agents.model.handled[beats].astype(np.int64)
-        small = zip(drafts, sessions[b:].tolist(), stamps[b:].tolist(), seqs[b:].tolist(), strict=True)
+        small = zip(drafts, sessions[b:].tolist(), times_us[b:].tolist(), seqs[b:].tolist(), strict=True)
         return Tick(
-            metrics=MetricRows(who[a:b], sessions[a:b], stamps[a:b], seqs[a:b], values, self._violated(reporters)),
+            metrics=MetricRows(who[a:b], sessions[a:b], times_us[a:b], seqs[a:b], values, self._violated(reporters)),
             beats=BeatRows(
-                beats, sessions[:a], stamps[:a], seqs[:a], uptime_s, progress, agents.cpu[beats], stopping=stopping
+                beats, sessions[:a], times_us[:a], seqs[:a], uptime_s, progress, agents.cpu[beats], stopping=stopping
             ),
             records=[
                 Record(topic, agent, session, stamp, seq, fields)

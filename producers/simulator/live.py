@@ -22,8 +22,11 @@ from producers.simulator.rows import Tick
 from producers.simulator.sender import Sender
 from producers.simulator.wire import TOPICS, Wire
 
-MAX_BEHIND_S = 0.25
-"""Further behind the clock than this, event time is shifted instead of being caught up: a stamp tells the truth."""
+LATE_S = 0.1
+"""A tick later than this carries the time at which it was made, not that for which it was planned."""
+MAX_BEHIND_S = 5.0
+"""Further behind the clock than this, the rest of the plan is moved: the rate cannot be kept."""
+MIN_WINDOW_US = 1_000
 TRUTH_EVERY_S = 5.0
 SHORTFALL = 0.95
 _log = get_logger("simulator")
@@ -47,7 +50,8 @@ class Run:
         self._sender = sender
         self._clock = clock
         self.issued: Counter[str] = Counter()
-        self.slip_us = 0
+        self.shifted_s = 0.0
+        self._until_us = fleet.config.start_us
         self.seconds = 0.0
 
     async def until(self, asked: asyncio.Event, files: RunFiles) -> None:
@@ -56,20 +60,30 @@ class Run:
         `seconds` is then the length of the run up to the moment at which generation stopped.
         """
         config = self._fleet.config
-        began_s = self._clock.monotonic_s()
-        next_truth_s = began_s
+        began_s = next_truth_s = self._clock.monotonic_s()
         while not asked.is_set() and (config.run_s is None or self._fleet.ticks * config.tick_s < config.run_s):
-            due_s = began_s + self.slip_us / 1e6 + (self._fleet.ticks + 1) * config.tick_s
+            due_s = began_s + self.shifted_s + (self._fleet.ticks + 1) * config.tick_s
             await self._wait_until(due_s, asked)
             behind_s = self._clock.monotonic_s() - due_s
             if behind_s > MAX_BEHIND_S:
-                self.slip_us += round(behind_s * 1e6)
+                self.shifted_s += behind_s
             if self._clock.monotonic_s() >= next_truth_s:
                 self._write_truth(files, None)
                 next_truth_s = self._clock.monotonic_s() + TRUTH_EVERY_S
-            await self._publish(self._fleet.step(self.slip_us))
-        await self._publish(self._fleet.stop(self.slip_us))
+            await self._publish(self._fleet.step(self._window_us(began_s, due_s)))
+        await self._publish(self._fleet.stop(self._until_us))
         self.seconds = self._clock.monotonic_s() - began_s
+
+    def _window_us(self, began_s: float, due_s: float) -> tuple[int, int]:
+        """The event time of the next tick: from the end of the last to when it was due, or to now where that is late.
+
+        A late tick is made up for, with the stamps of the moment at which its events are really made.
+        """
+        start_us, now_s = self._fleet.config.start_us, self._clock.monotonic_s()
+        end_s = now_s if now_s - due_s > LATE_S else due_s
+        begin_us = self._until_us
+        self._until_us = max(start_us + round((end_s - began_s) * 1e6), begin_us + MIN_WINDOW_US)
+        return begin_us, self._until_us
 
     async def _wait_until(self, due_s: float, asked: asyncio.Event) -> None:
         left_s = due_s - self._clock.monotonic_s()
@@ -94,8 +108,7 @@ class Run:
     async def finish(self, files: RunFiles) -> dict[str, Any]:
         """Wait for the acknowledgements, write truth and account; the account."""
         complete = await self._sender.drain(files.drain_s)
-        end_us = self._fleet.config.start_us + self.slip_us + round(self._fleet.ticks * self._fleet.config.tick_s * 1e6)
-        self._write_truth(files, end_us)
+        self._write_truth(files, self._until_us)
         paper = account(self._fleet, self._sender, self.issued, self.seconds)
         write_json(files.account, paper, setting="FLEETPULSE_DATA_DIR")
         if not complete:
@@ -105,7 +118,7 @@ class Run:
                 "the rate was not reached",
                 asked=self._fleet.config.rate,
                 achieved=paper["rate_achieved"],
-                behind_s=self.slip_us / 1e6,
+                shifted_s=round(self.shifted_s, 3),
             )
         return paper
 

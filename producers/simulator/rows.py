@@ -16,6 +16,26 @@ Drafts = list[tuple[float, int, str, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
+class Stamps:
+    """From fleet time to event time within one tick: `begin_s` is `begin_us`, from there `us_per_s` micros a second.
+
+    A tick that is published late squeezes its events into the time in which it was really made.
+    """
+
+    begin_s: float
+    begin_us: int
+    us_per_s: float = 1e6
+
+    def micros(self, at_s: float) -> int:
+        """Event time of a moment, micros since the epoch."""
+        return self.begin_us + round((at_s - self.begin_s) * self.us_per_s)
+
+    def column(self, at_s: F64) -> I64:
+        """Event times of moments f8[rows], i8[rows]."""
+        return self.begin_us + np.rint((at_s - self.begin_s) * self.us_per_s).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Events of one topic in a tick.
 

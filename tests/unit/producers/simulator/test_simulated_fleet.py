@@ -257,10 +257,15 @@ def test_a_run_without_end_gets_incidents_again_and_again() -> None:
     assert max(starts) > 300
 
 
-def test_slip_moves_the_time_of_events_and_truth() -> None:
+def test_a_late_tick_fills_the_time_in_which_it_is_made() -> None:
     straight, late = Fleet(config()), Fleet(config())
-    one, two = straight.step(), late.step(slip_us=5_000_000)
-    np.testing.assert_array_equal(one.beats.timestamps_us + 5_000_000, two.beats.timestamps_us)
+    for number in range(100):
+        window_us = (START_US + 5_000_000 + 2_000 * number, START_US + 5_000_000 + 2_000 * (number + 1))
+        one, two = straight.step(), late.step(window_us)
+        np.testing.assert_array_equal(one.beats.seqs, two.beats.seqs)
+        np.testing.assert_array_equal(one.metrics.values, two.metrics.values)
+        for rows in (two.beats, two.metrics):
+            assert ((rows.timestamps_us >= window_us[0]) & (rows.timestamps_us <= window_us[1])).all()
 
 
 def test_clean_series_stay_near_themselves() -> None:
