@@ -32,7 +32,7 @@ async def run_probe(options: ProbeOptions) -> None:
     gpu = GpuReader()
     reader = HostReader(SystemClock(), options.data_dir, gpu)
     reporter = Reporter(
-        options.agent_id or f"host:{reader.host}",
+        options.agent_id if options.agent_id is not None else f"host:{reader.host}",
         bootstrap=options.bootstrap or None,
         spool_dir=options.data_dir / "spool",
         host=reader.host,
