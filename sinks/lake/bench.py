@@ -80,8 +80,8 @@ def _broker(folder: Path) -> Iterator[str]:
     command = _command("broker", "start", "--broker", "auto", "--data-dir", str(folder))
     with (
         (folder / "broker.log").open("wb") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process,
-    ):  # our own command
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process,  # noqa: S603  # our own command
+    ):
         assert process.stdout is not None
         try:
             line = process.stdout.readline()
@@ -151,7 +151,8 @@ async def ours(bootstrap: str, lake: Path, events: int) -> Measured:
     service, stop = LakeService(options), asyncio.Event()
     ready: asyncio.Future[_Stopwatch] = asyncio.get_running_loop().create_future()
     running = asyncio.create_task(service.run(stop, lambda _: ready.set_result(_Stopwatch())))
-    await asyncio.wait([ready, running], return_when=asyncio.FIRST_COMPLETED)
+    both: list[asyncio.Future[Any]] = [ready, running]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     if running.done():
         running.result()
     watch = ready.result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import TypedDict
 
@@ -12,7 +13,7 @@ from sinks.lake.positions import Position, load_positions
 
 
 class CheckReport(TypedDict):
-    """`tables`: visible files, hidden files and bytes of each; `partitions`: the highest offset of each; `problems`: lines."""
+    """`tables`: files and bytes of each; `partitions`: the highest offset of each; `problems`: lines."""
 
     tables: dict[str, dict[str, int]]
     partitions: dict[str, int]
@@ -50,9 +51,7 @@ def _problems(label: str, groups: set[Group], complete: set[Group], hint: Positi
     """What is wrong with the groups of one partition: overlaps of what landed, a torn newest group, a hint ahead."""
     landed = sorted((g for g in groups if not g.compacted), key=lambda g: (g.first, g.last))
     found = [
-        f"{label}: {b.first}-{b.last} overlaps {a.first}-{a.last}"
-        for a, b in zip(landed, landed[1:], strict=False)
-        if b.first <= a.last
+        f"{label}: {b.first}-{b.last} overlaps {a.first}-{a.last}" for a, b in pairwise(landed) if b.first <= a.last
     ]
     compacted_through = max((g.last for g in groups if g.compacted), default=-1)
     if landed and landed[-1].last > compacted_through and landed[-1] not in complete:

@@ -149,7 +149,7 @@ def retain(
 
 @app.command()
 def check(lake: LakeOption = None) -> None:
-    """Check names and ranges: every partition's files, what overlaps, what is torn. Exit code 1 when something is wrong."""
+    """Check names and ranges: what each partition has, what overlaps or is torn. Exit code 1 when something is."""
     from infra.runtime.errors import LakeError  # heavy imports wait until the command runs
     from sinks.lake.check import check_lake  # as above
 
@@ -160,6 +160,7 @@ def check(lake: LakeOption = None) -> None:
     _print(report)
     if report["problems"]:
         raise typer.Exit(1)
+
 
 from sinks.lake.query_cli import ledger, sql  # noqa: E402  # the query side; both are entry points of this module
 

@@ -4,7 +4,7 @@
    being written is never touched.
 2. Write one file for the union of their ranges under a temporary name, in the smallest encoding.
 3. Give it its final name. From here on readers ignore what it contains (`naming.visible`).
-4. After a grace, for queries that have listed the old names, remove what it contains; a later run does it after a crash.
+4. After a grace, for queries that have listed the old names, remove what it contains; also after a crash.
 
 One compactor at a time, by a file lock that the kernel releases with the process.
 """
@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,14 +42,18 @@ from sinks.lake.positions import Position, load_positions
 from sinks.lake.recovery import LAST_TIMESTAMP_KEY
 from sinks.lake.storage import LOCKS, TEMPORARY, fsync_path, give_final_name, make_folder
 
+_LATE_FILES = 8
 _log = get_logger("lake.compaction")
 
 
 @dataclass(frozen=True)
 class CompactionOptions:
-    """An hour is closed `closed_after_s` after its end: all of it is compacted. Of an open hour, files older than
-    `small_after_s` are, when there are at least `small_files` of a partition. `max_rows` bounds a compacted file and the
-    memory that making it takes. Contained files stay for `grace_s`."""
+    """When files are merged.
+
+    An hour is closed `closed_after_s` after its end: all of it is compacted. Of an open hour, files older than
+    `small_after_s` are, when there are at least `small_files` of a partition. `max_rows` bounds a compacted file and
+    the memory that making it takes. Contained files stay for `grace_s`.
+    """
 
     closed_after_s: float = 300.0
     small_after_s: float = 60.0
@@ -137,7 +142,10 @@ class Compactor:
             return
         closed = everything or (hour + 1) * HOUR_S + self._options.closed_after_s <= now_s
         waiting = False
-        for names in self._by_partition(folder, positions):
+        for names, covered in self._by_partition(folder, positions):
+            if not covered:
+                waiting = True
+                continue
             waiting |= self._remove_contained(folder, names, now_s, report)
             sources = self._sources(folder, names, now_s)
             for run in self._runs(sources, closed=closed, everything=everything):
@@ -149,17 +157,19 @@ class Compactor:
         if closed and not waiting:
             self._done[folder] = changed_s
 
-    def _by_partition(self, folder: str, positions: Mapping[tuple[str, int], Position]) -> list[list[LakeFile]]:
-        """The durable files of a folder by topic, partition and epoch."""
-        found: defaultdict[tuple[str, int, int], list[LakeFile]] = defaultdict(list)
+    def _by_partition(
+        self, folder: str, positions: Mapping[tuple[str, int], Position]
+    ) -> list[tuple[list[LakeFile], bool]]:
+        """The files of a folder by topic, partition, epoch, and whether the partition's hint covers them."""
+        found: defaultdict[tuple[str, int, int, bool], list[LakeFile]] = defaultdict(list)
         for name in list_names(self._lake, folder):
             file = parse_name(name)
             if file is None:
                 continue
             hint = positions.get((file.topic, file.partition))
-            if hint is not None and (file.epoch, file.last) < (hint.epoch, hint.next_offset):
-                found[file.topic, file.partition, file.epoch].append(file)
-        return [found[key] for key in sorted(found)]
+            covered = hint is not None and (file.epoch, file.last) < (hint.epoch, hint.next_offset)
+            found[file.topic, file.partition, file.epoch, covered].append(file)
+        return [(found[key], key[3]) for key in sorted(found)]
 
     def _remove_contained(self, folder: str, files: list[LakeFile], now_s: float, report: CompactionReport) -> bool:
         """Remove what a compacted file stands for; True when some of it has to wait for the grace."""
@@ -199,10 +209,9 @@ class Compactor:
             sources = [s for s in sources if s.age_s >= self._options.small_after_s and not s.file.compacted]
             if len(sources) < self._options.small_files:
                 return
-        elif not everything:
+        elif not everything and len(sources) < _LATE_FILES and self._all_young(sources):
             # A late file in a closed hour waits too, lest every one of them has the hour rewritten.
-            if all(s.file.compacted or s.age_s < self._options.closed_after_s for s in sources) and len(sources) < 8:
-                return
+            return
         run: list[_Source] = []
         rows = 0
         for source in sources:
@@ -214,6 +223,9 @@ class Compactor:
             rows += source.rows
         if run and _worth(run):
             yield run
+
+    def _all_young(self, sources: list[_Source]) -> bool:
+        return all(s.file.compacted or s.age_s < self._options.closed_after_s for s in sources)
 
     def _merge(self, folder: str, run: list[_Source], report: CompactionReport) -> None:
         first = run[0].file
@@ -250,7 +262,9 @@ def _read(run: list[_Source]) -> pa.Table:
     table = pa.concat_tables(
         [t.replace_schema_metadata(None) for t in tables], promote_options="default"
     ).combine_chunks()
-    order = [(name, "ascending") for name in ("agent_id", "timestamp") if name in table.column_names]
+    order: list[tuple[str, Literal["ascending", "descending"]]] = [
+        (name, "ascending") for name in ("agent_id", "timestamp") if name in table.column_names
+    ]
     table = table.sort_by(order)
     stamp = (tables[-1].schema.metadata or {}).get(LAST_TIMESTAMP_KEY)
     return table.replace_schema_metadata({LAST_TIMESTAMP_KEY: stamp} if stamp else None)

@@ -2,8 +2,8 @@
 
 The common case costs one group-by: a session's rows above the highest seq that has landed are new. Rows at or below
 it, and repeats within the batch, are looked up in the lake's own files, in the hours where the session has rows: exact,
-and rare. Sessions not seen for a week leave memory; `forgotten_through_hour` then marks unknown sessions with events that
-old as ones to look up.
+and rare. Sessions not seen for a week leave memory; `forgotten_through_hour` then marks unknown sessions with events
+that old as ones to look up.
 """
 
 from __future__ import annotations

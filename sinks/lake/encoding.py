@@ -34,7 +34,7 @@ def to_arrow(frame: pl.DataFrame) -> pa.Table:
         return table
     chunked = table.column(index)
     chunks = [pa.ExtensionArray.from_storage(pa.uuid(), chunk.cast(pa.binary(16))) for chunk in chunked.chunks]
-    return table.set_column(index, "event_id", pa.chunked_array(chunks, pa.uuid()))
+    return table.set_column(index, "event_id", pa.chunked_array(chunks, pa.uuid()))  # type: ignore[call-overload]  # the stubs lack extension types
 
 
 def _leaves(name: str, kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
@@ -55,7 +55,7 @@ def _is_whole_number(kind: pa.DataType) -> bool:
 
 
 def landing_layout(schema: pa.Schema) -> Layout:
-    """Dictionaries for text, BYTE_STREAM_SPLIT for doubles, deltas for whole numbers: no choice costs a look at values."""
+    """Dictionaries for text, BYTE_STREAM_SPLIT for doubles, deltas for whole numbers: without a look at values."""
     dictionary, encodings = [], {}
     for path, kind in [leaf for column in schema for leaf in _leaves(column.name, column.type)]:
         if _is_text(kind):
@@ -121,7 +121,7 @@ def _write(table: pa.Table, where: pa.NativeFile | str, layout: Layout) -> None:
         where,
         compression="zstd",
         compression_level=layout.level,
-        use_dictionary=layout.dictionary,
+        use_dictionary=layout.dictionary,  # type: ignore[arg-type]  # the stubs know only bool
         column_encoding=layout.encodings,
         row_group_size=ROW_GROUP_ROWS,
         write_statistics=True,

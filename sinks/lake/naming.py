@@ -151,7 +151,7 @@ def _folders(path: Path, prefix: str) -> list[str]:
 def list_names(lake: Path, folder: str) -> list[str]:
     """The names in a folder below the lake; none where retention has removed it."""
     try:
-        return os.listdir(lake / folder)
+        return [entry.name for entry in (lake / folder).iterdir()]
     except FileNotFoundError:
         return []
 

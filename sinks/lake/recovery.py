@@ -63,12 +63,11 @@ class Recovered:
 
 def files_of(lake: Path, folders: Iterable[str], topic: str, partition: int) -> list[StoredFile]:
     """The files of one partition in some folders."""
-    found = []
+    found: list[StoredFile] = []
     prefix = f"{topic}+{partition}+"
     for folder in folders:
-        for name in list_names(lake, folder):
-            if name.startswith(prefix) and (file := parse_name(name)) is not None:
-                found.append(StoredFile(folder, file))
+        names = (name for name in list_names(lake, folder) if name.startswith(prefix))
+        found += [StoredFile(folder, file) for name in names if (file := parse_name(name)) is not None]
     return found
 
 
@@ -129,7 +128,8 @@ def recover(lake: Path, topic: str, partition: int, *, committed: int | None, cl
     if position.cluster_id and cluster_id and position.cluster_id != cluster_id:
         position = new_epoch(position, cluster_id, "the cluster id has changed")
     position = replace(position, folders=())
-    save_checkpoint(lake, position, sessions)
+    if position != hint and (hint is not None or files or list_folders(lake, TOPICS[topic].table)):
+        save_checkpoint(lake, position, sessions)
     return Recovered(position, sessions)
 
 
@@ -146,6 +146,7 @@ def new_epoch(position: Position, cluster_id: str, why: str) -> Position:
         next_offset=0,
         last_timestamp_ms=None,
         cluster_id=cluster_id or position.cluster_id,
+        folders=(),  # The checkpoint that follows says the same: what is announced and what is on disk stay equal.
     )
 
 

@@ -24,8 +24,8 @@ def retention_s_by_table() -> dict[str, int]:
 def retain(lake: Path, now_s: float, overrides_s: Mapping[str, int] | None = None) -> list[str]:
     """Remove the hour folders that ended longer ago than their table keeps rows; returns them.
 
-    A folder with a file that no position hint covers yet stays: the file may be what recovery needs. `overrides_s` gives
-    some tables another retention, in seconds. Raises `OSError`.
+    A folder with a file that no position hint covers yet stays: the file may be what recovery needs. `overrides_s`
+    gives some tables another retention, in seconds. Raises `OSError`.
     """
     positions = load_positions(lake)
     removed = []

@@ -54,8 +54,8 @@ _FETCH_RECORDS = 20_000
 class LakeOptions:
     """What the command line sets.
 
-    A partition's buffer is written after `flush_interval_s`, the sooner the fuller it is: at once from `flush_rows` rows
-    or `flush_bytes` on. While a round is at work buffers grow past that, up to `buffer_bytes` over all partitions.
+    A partition's buffer is written after `flush_interval_s`, the sooner the fuller it is: at once from `flush_rows`
+    rows or `flush_bytes` on. While a round is at work buffers grow past that, up to `buffer_bytes` over all partitions.
     """
 
     lake: Path
@@ -84,6 +84,7 @@ class _Owned:
     assigned_s: float
     fetched_through: int
     buffer: list[RecordColumns] = field(default_factory=list)
+    sizes_bytes: list[int] = field(default_factory=list)
     rows: int = 0
     bytes: int = 0
     since_s: float = 0.0
@@ -95,7 +96,8 @@ class _Owned:
             self.since_s = now_s
         self.buffer.append(columns)
         self.rows += len(columns)
-        self.bytes += sum(map(len, filter(None, columns.values)))
+        self.sizes_bytes.append(sum(map(len, filter(None, columns.values))))
+        self.bytes += self.sizes_bytes[-1]
         self.fetched_through = columns.next_offset
 
     def release(self, count: int) -> None:
@@ -103,7 +105,8 @@ class _Owned:
         gone = self.buffer[:count]
         del self.buffer[:count]
         self.rows -= sum(map(len, gone))
-        self.bytes -= sum(len(v) for columns in gone for v in columns.values if v)
+        self.bytes -= sum(self.sizes_bytes[:count])
+        del self.sizes_bytes[:count]
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
@@ -487,11 +490,21 @@ class LakeService:
         return {tp: o for tp, o in self._owned.items() if o.writer.position.next_offset not in {0, o.committed}}
 
     async def _send_dead_letters(self, prepared: Iterable[Prepared]) -> None:
-        """Publish what could not be accepted and await the acknowledgement; bad dead letters themselves are only told."""
-        letters = [letter for group in prepared for letter in group.letters]
-        for letter in letters:
-            _log.warning("a message cannot be accepted", topic=letter.topic, partition=letter.partition, offset=letter.offset, error=letter.error)  # fmt: skip
-        letters = [letter for letter in letters if letter.topic != dead_letters.TOPIC]
+        """Publish what could not be accepted and await the acknowledgement; bad dead letters are only told of."""
+        letters = []
+        for group in prepared:
+            if group.letters:
+                first = group.letters[0]
+                _log.warning(
+                    "messages cannot be accepted",
+                    topic=first.topic,
+                    partition=first.partition,
+                    count=len(group.letters),
+                    first_offset=first.offset,
+                    first_error=first.error,
+                    first_detail=first.detail,
+                )
+            letters += [letter for letter in group.letters if letter.topic != dead_letters.TOPIC]
         if not letters:
             return
         if self._dead_letter_producer is None:
@@ -518,7 +531,7 @@ class LakeService:
                     await asyncio.to_thread(owned.writer.checkpoint, self._clock.now_s())
 
     async def _wait_after(self, error: BaseException, what: str) -> None:
-        """Say what failed and wait, longer each time; buffers are kept and bounded, so reading stops when they are full."""
+        """Say what failed and wait, longer each time; buffers are kept, and reading stops when they are full."""
         self._retry_s = min(max(_RETRY_FIRST_S, self._retry_s * 2), _RETRY_MOST_S)
         self._last_error = f"{what}: {error!r}"
         _log.error(

@@ -1,8 +1,8 @@
 """One partition's way into files: records, decoded, judged, split by hour, written under temporary names, then named.
 
 `prepare` may be given up at any time: nothing of it is visible. `publish` makes it durable and visible, in this order:
-the hint knows the folders, files have their final names, folders are on the disk. What remembers it (position, sessions)
-follows from the names after a crash.
+the hint knows the folders, files have their final names, folders are on the disk. What remembers it (position,
+sessions) follows from the names after a crash.
 """
 
 from __future__ import annotations
