@@ -154,8 +154,8 @@ class Flags:
     """Flagged values, ordered by row, then metric; all arrays have one entry a flag.
 
     `row`, `metric` i4: indices into `values`. `value`, `expected`, `lower`, `upper` f8 in the metric's unit: the bounds
-    are those within which the trend terms alone would not have reached the threshold, on the scale before the value. `score` and the terms f8 without
-    unit: score is the sum of the five terms.
+    are those within which the trend terms alone would not have reached the threshold, on the scale before the value.
+    `score` and the terms f8 without unit: score is the sum of the five terms.
     """
 
     row: npt.NDArray[np.int32]
@@ -243,7 +243,7 @@ def _bounds(kept: Any, weight: Any, limit: float) -> tuple[float, float]:  # noq
 
 
 @compiled
-def _kernel(  # noqa: PLR0915  # one loop on purpose: a call or a second pass costs more than the arithmetic
+def _kernel(  # noqa: PLR0912, PLR0915  # one loop on purpose: a call or a second pass costs more than the arithmetic
     order: Any,  # noqa: ANN401  # compiled for arrays of fixed type
     slots: Any,  # noqa: ANN401
     values: Any,  # noqa: ANN401

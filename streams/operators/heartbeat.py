@@ -7,10 +7,10 @@ was missed too):
     p += .002*([missed > 0] - p), in [1e-4, .5]
     if missed: mm = min(missed, 6); rho += (1 - .98**mm)*((mm - 1)/mm - rho), in [.05, .9]
     K(phi) = clip(1 + ceil((phi + log10 p)/(-log10 rho)), 2, 12)
-    deadline = base + I*(K - 1) + 3*sqrt(J) + .05*I,  base = max(last + I, promised time of the next beat)
+    deadline = base + I*(K - 1) + 2.5*sqrt(J) + .05*I,  base = max(last + I, promised time of the next beat)
 
 so that the chance of K beats lost in a row is below 10**-phi (that K - 1 are lost and the next comes later than the
-margin adds less than a tenth to it). `late` is the same with a smaller phi, at least half an interval before.
+margin adds about a tenth to it). `late` is the same with a smaller phi, at least half an interval before.
 """
 
 from __future__ import annotations
@@ -224,8 +224,8 @@ def _step(config: HeartbeatConfig, arrays: SlotArrays, rows: Rows, slots: Slots,
     previous = arrays["status"][slots]
     fresh = ~(now_s > last_s) | (previous == Status.STOPPED)
     gap_s = np.where(fresh, np.nan, now_s - last_s)
-    _learn_interval(config, arrays, slots, gap_s, beats.interval_s)
-    _learn_loss(arrays, slots, gap_s, planned=arrays["promise_s"][slots] > last_s)
+    restated = _learn_interval(config, arrays, slots, gap_s, beats.interval_s)
+    _learn_loss(arrays, slots, gap_s, planned=restated | (arrays["promise_s"][slots] > last_s))
     stalled = _note_progress(config, arrays, slots, beats, fresh)
     arrays["last_s"][slots] = now_s
     arrays["promise_s"][slots] = np.where(beats.next_beat_by_s > now_s, beats.next_beat_by_s, -np.inf)
@@ -239,12 +239,12 @@ def _step(config: HeartbeatConfig, arrays: SlotArrays, rows: Rows, slots: Slots,
 
 def _learn_interval(
     config: HeartbeatConfig, arrays: SlotArrays, slots: Slots, gap_s: Doubles, declared_s: Doubles
-) -> None:
-    """Start from what the agent declares (anew when it declares something else), or from its first gap."""
+) -> npt.NDArray[np.bool_]:
+    """Start from what the agent declares, anew when it declares something else (True there), or from its first gap."""
     said_before = arrays["declared_s"][slots]
     usable = np.isfinite(declared_s) & (declared_s > 0)
     declared = np.where(usable, declared_s, np.nan).astype(np.float32)
-    restated = usable & (declared != said_before)
+    restated: npt.NDArray[np.bool_] = usable & (declared != said_before)
     interval = arrays["interval_s"][slots].astype(np.float64)
     second = np.isnan(said_before) & ~usable & (arrays["beats"][slots] == 1) & (gap_s > 0)
     interval = np.where(restated, declared, np.where(second, gap_s, interval))
@@ -253,10 +253,11 @@ def _learn_interval(
     arrays["interval_s"][slots] = interval
     arrays["jitter_s2"][slots] = np.where(jitter > 0, jitter, 0.0025 * interval * interval)
     arrays["declared_s"][slots] = np.where(usable, declared, said_before)
+    return restated
 
 
 def _learn_loss(arrays: SlotArrays, slots: Slots, gap_s: Doubles, planned: npt.NDArray[np.bool_]) -> None:
-    """The formula of the module; a gap that was promised or that begins a session teaches nothing."""
+    """The formula of the module; a gap that was planned or that begins a session teaches nothing."""
     teaches = np.isfinite(gap_s) & ~planned
     slots, gap_s = slots[teaches], gap_s[teaches]
     interval = arrays["interval_s"][slots].astype(np.float64)
@@ -324,7 +325,7 @@ def _set_deadlines(config: HeartbeatConfig, arrays: SlotArrays, slots: Slots, wa
     interval = arrays["interval_s"][slots].astype(np.float64)
     loss, burst = arrays["loss"][slots].astype(np.float64), arrays["burst"][slots].astype(np.float64)
     base = np.maximum(arrays["last_s"][slots] + interval, arrays["promise_s"][slots])
-    base += 3 * np.sqrt(arrays["jitter_s2"][slots].astype(np.float64)) + 0.05 * interval
+    base += 2.5 * np.sqrt(arrays["jitter_s2"][slots].astype(np.float64)) + 0.05 * interval
     base += config.start_grace_s * (arrays["beats"][slots] <= config.start_beats)
     late = beats_to_miss(config.phi_late, loss, burst, 2, config.most_missed)
     offline = np.maximum(beats_to_miss(config.phi, loss, burst, 2, config.most_missed), late + 0.5)

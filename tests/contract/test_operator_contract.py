@@ -225,4 +225,6 @@ def test_unused_slots_keep_the_fill(operator: Operator, rng: np.random.Generator
     arrays = _new(operator, 50)
     operator.update(arrays, operator.draw(rng, ROWS, AGENTS))
     for name, spec in operator.fields.items():
-        np.testing.assert_array_equal(arrays[name][AGENTS:50], np.full((50 - AGENTS, *spec.shape), spec.fill, spec.dtype))
+        np.testing.assert_array_equal(
+            arrays[name][AGENTS:50], np.full((50 - AGENTS, *spec.shape), spec.fill, spec.dtype)
+        )
