@@ -57,6 +57,15 @@ TABLES: MappingProxyType[str, Topic] = MappingProxyType({topic.table: topic for 
 STREAMS_CHANGELOG = "fleetpulse-streams-state-changelog"
 """Where the stream workers keep their state: compacted, as many partitions as the event topics. Nobody else reads it."""
 
+STREAM_SOURCES: tuple[str, ...] = (
+    "fleet.metrics",
+    "fleet.heartbeats",
+    "fleet.violations",
+    "fleet.lifecycle",
+    "fleet.hosts",
+)
+"""Topics that stream workers read; equal partition counts, so that all events of an agent meet in one worker."""
+
 METRIC_FAMILIES: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
     {
         "governance": ("trust_score", "compliance_rate", "violation_count", "policy_checks"),

@@ -83,6 +83,10 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
         assert self.output_producer is not None
         self.progress.emitted += await send(self.output_producer, outputs, partition, int(self.clock.now_s() * 1000))
 
+    def fetched(self, tp: TP) -> tuple[int | None, int | None]:
+        """Of a partition the end of its log at the last fetch, and when that was (ms since the epoch); None before."""
+        return self.consumer.fetched(tp)
+
     def recover(self) -> None:
         """Build the state of every owned partition from the recovered table; forget the others."""
         owned = {tp.partition for tp in self.consumer.assignment() if tp.topic in SOURCES}

@@ -16,7 +16,7 @@ import polars as pl
 
 from infra.runtime.columnar_fetch import RecordColumns
 from infra.runtime.errors import SettingError
-from schemas.catalogue import METRICS
+from schemas.catalogue import METRICS, STREAM_SOURCES
 from schemas.columnar import ROW, decode_batch
 from schemas.registry import SchemaBook
 from streams.alerting import book, causes
@@ -26,11 +26,10 @@ from streams.operators import anomaly, heartbeat, silent, trust
 from streams.operators.arrays import SlotArrays
 from streams.outputs import DEADLETTER, Outputs
 from streams.rows import METRICS_AN_EVENT, alert_rows, anomaly_rows, status_rows, trust_messages
-from streams.state.partition import NOTHING_PENDING, PartitionState
+from streams.state.partition import NOTHING_PENDING, Owner, PartitionState
 from streams.state.stores import SERIES_SEPARATOR, KeyedStore
 
-SOURCES = ("fleet.metrics", "fleet.heartbeats", "fleet.violations", "fleet.lifecycle", "fleet.hosts")
-"""Topics that streams read; equal partition counts, so that an agent's events meet in one worker."""
+SOURCES = STREAM_SOURCES
 
 HOST_METRICS = (
     "cpu_usage",
@@ -109,6 +108,20 @@ class Pipeline:
         self._books = {topic: SchemaBook(schema) for topic, schema in _SCHEMAS.items()}
         self._metrics = replace(config.anomaly, floors=anomaly.floors_for(METRICS))
         self._hosts = replace(config.anomaly, floors=anomaly.floors_for(HOST_METRICS))
+
+    def warm_up(self, now_s: float) -> None:
+        """Compile the kernels, or load them from Numba's cache, before the first batch waits for them."""
+        state = self.restore(-1)
+        slots, times = state.agents.assign(pl.Series([""])), np.array([now_s])
+        anomaly.update(self._metrics, state.agents.arrays["anomaly"], slots, np.ones((1, len(METRICS))), times)
+        trust_messages(
+            replace(state, owners=[Owner("", None)]),
+            slots,
+            trust.read(self.config.trust, state.agents.arrays["trust"], slots, now_s),
+            np.zeros(1, np.int64),
+            0,
+            self.config.trust.model,
+        )
 
     def restore(self, partition: int, raws: Iterable[bytes] = ()) -> PartitionState:
         """State of a partition from its snapshots. Raises `SnapshotFormatError`."""
@@ -299,19 +312,20 @@ class Pipeline:
         publishing["oldest_us"][slots] = NOTHING_PENDING
         return outputs
 
-    def tick(self, state: PartitionState, now_s: float, *, caught_up: bool) -> Outputs:
-        """What time brings: coalesced scores, alerts that end, and where all events that exist have been seen, what is
-        missing: beats, and the rest of what began."""
+    def tick(self, state: PartitionState, now_s: float, *, seen_until_s: float | None) -> Outputs:
+        """What time brings: coalesced scores, alerts that end, and what is missing: beats, and the rest of what began.
+
+        `seen_until_s`: time up to which all events that reached the broker have been applied, None when some wait.
+        Deadlines are held against it, not against `now_s`.
+        """
         outputs = self.collect(state, now_s)
         count = len(state.agents)
         if not count:
             return outputs
-        if caught_up:
-            self._changed(
-                state, heartbeat.scan(self.config.heartbeat, state.agents.arrays["heartbeat"], count, now_s), outputs
-            )
-            self._silent(state, silent.scan(self.config.silent, state.silent, now_s), outputs)
-        self._alert(
-            state, causes.on_time(self.config.alerts, self._book(state), state.agents.slots.keys, now_s), outputs
-        )
+        if seen_until_s is not None:
+            beats = state.agents.arrays["heartbeat"]
+            self._changed(state, heartbeat.scan(self.config.heartbeat, beats, count, seen_until_s), outputs)
+            self._silent(state, silent.scan(self.config.silent, state.silent, seen_until_s), outputs)
+        ended = causes.on_time(self.config.alerts, self._book(state), state.agents.slots.keys, now_s)
+        self._alert(state, ended, outputs)
         return outputs

@@ -7,6 +7,7 @@ import json
 import sys
 from typing import Any
 
+from infra.runtime.clock import SystemClock
 from infra.runtime.errors import FleetpulseError, TopicMismatchError
 from infra.runtime.kafka import partition_counts, producer, supports_idempotence
 from infra.runtime.lifecycle import CleanUps, stop_on_signals
@@ -14,7 +15,7 @@ from infra.runtime.logs import get_logger
 from infra.runtime.memory import calm_garbage_collector
 from schemas.catalogue import STREAMS_CHANGELOG
 from streams.app import StreamApp, build_app
-from streams.pipeline import SOURCES, PipelineConfig
+from streams.pipeline import SOURCES, Pipeline, PipelineConfig
 from streams.progress import is_stalled
 
 TICK_S = 0.2
@@ -60,7 +61,7 @@ async def tick_forever(app: StreamApp) -> None:
         for state in list(app.partitions.values()):
             now_s = app.clock.now_s()
             async with state.lock:
-                outputs = app.pipeline.tick(state, now_s, caught_up=_is_caught_up(app, state.partition))
+                outputs = app.pipeline.tick(state, now_s, seen_until_s=_seen_until_s(app, state.partition))
             await app.emit(outputs, state.partition)
 
 
@@ -73,14 +74,20 @@ def _lag(app: StreamApp) -> int:
     return lag
 
 
-def _is_caught_up(app: StreamApp, partition: int) -> bool:
-    """Whether every heartbeat that the broker is known to have in the partition has been processed."""
+def _seen_until_s(app: StreamApp, partition: int) -> float | None:
+    """Wall time up to which every heartbeat that reached the broker has been processed; None when some wait.
+
+    The time of the last answer to a fetch, if the partition was read to its end then: a worker that was busy, or cut off,
+    must not take its own silence for the agents'.
+    """
     position = app.progress.position.get(("fleet.heartbeats", partition))
     for tp in app.consumer.assignment():
         if tp.topic == "fleet.heartbeats" and tp.partition == partition:
-            end = app.consumer.highwater(tp)
-            return end is not None and (end == 0 or (position is not None and position >= end))
-    return False
+            end, fetched_ms = app.fetched(tp)
+            if end is None or fetched_ms is None or (end > 0 and (position is None or position < end)):
+                return None
+            return fetched_ms / 1000
+    return None
 
 
 async def _watch(app: StreamApp) -> None:
@@ -112,6 +119,7 @@ async def run_worker(bootstrap: str, *, commit_interval_s: float, config: Pipeli
     await check_topics(bootstrap)
     calm_garbage_collector()
     idempotent = await supports_idempotence(bootstrap)
+    await asyncio.to_thread(Pipeline(config).warm_up, SystemClock().now_s())
     app = build_app(bootstrap, commit_interval_s=commit_interval_s, config=config)
     app.output_producer = producer(bootstrap, idempotent=idempotent, linger_ms=0)
     clean_ups = CleanUps()

@@ -59,7 +59,7 @@ def _missing(name: str, error: ModuleNotFoundError) -> click.Command:
     return click.Command(name, callback=complain, help=f"(not installed: {error.name})", add_help_option=False)
 
 
-app = typer.Typer(cls=EntryPointGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=EntryPointGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.callback()

@@ -91,7 +91,7 @@ async def _show(plan: Any, settings: Any, broker: str, report: Path | None, *, p
                 live.update(render(run.picture), refresh=True)
                 await asyncio.sleep(0.5)
             else:
-                console.print(plain_line(run.picture), highlight=False)
+                console.print(plain_line(run.picture), highlight=False, soft_wrap=True)
                 await asyncio.sleep(5.0)
 
     def on_run(run: Run) -> None:
@@ -100,7 +100,7 @@ async def _show(plan: Any, settings: Any, broker: str, report: Path | None, *, p
         painter.append(asyncio.create_task(paint(run)))
 
     def say(line: str) -> None:
-        console.print(f"fleetpulse: {line}", style="dim", highlight=False, markup=False)
+        console.print(f"fleetpulse: {line}", style="dim", highlight=False, markup=False, soft_wrap=True)
 
     try:
         return await run_system(plan, settings, broker_choice=broker, report=report, say=say, on_run=on_run)
@@ -123,6 +123,7 @@ def _summary(found: dict[str, Any], report: Path | None) -> None:
         f"published {found['published']['total']:,}  landed {found['landed']['total']:,}  missing {found['missing']:,}  "
         f"duplicates {found['duplicates']:,}  dead letters {found['dead_letters']:,}  false alarms {found['false_alarms']:,}",
         highlight=False,
+        soft_wrap=True,
     )
     for name, quantiles in latency.items():
         if quantiles.get("p50") is not None:

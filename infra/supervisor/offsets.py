@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -25,10 +25,10 @@ class Offsets:
         """Records in a topic so far."""
         return sum(end for tp, end in self.ends.items() if tp.topic == topic)
 
-    def lag(self, group: str) -> int:
-        """Records that a group has not committed, over the partitions that it has ever committed or that hold any."""
+    def lag(self, group: str, topics: Collection[str]) -> int:
+        """Records of `topics` that a group has not committed."""
         known = self.committed.get(group, {})
-        return sum(max(end - known.get(tp, 0), 0) for tp, end in self.ends.items() if tp in known or end)
+        return sum(max(end - known.get(tp, 0), 0) for tp, end in self.ends.items() if tp.topic in topics)
 
 
 class OffsetReader:

@@ -25,10 +25,9 @@ from infra.supervisor.child import Child, ChildError, console_script
 from infra.supervisor.fleet_state import FleetState, follow
 from infra.supervisor.offsets import OffsetReader, drained
 from infra.supervisor.view import Picture
-from schemas.catalogue import TOPICS
+from schemas.catalogue import STREAM_SOURCES, TOPICS
 
 _log = get_logger("up")
-SOURCES = tuple(name for name, topic in TOPICS.items() if not topic.derived)
 STREAMS_GROUP, LAKE_GROUP = "fleetpulse-streams", "fleetpulse-lake"
 _READY_S = 60.0
 _LEDGER_EVERY_S = 10.0
@@ -109,7 +108,7 @@ async def _measure(run: Run, reader: OffsetReader) -> None:
             run.picture.rates = {t: max(totals[t] - last[1][t], 0) / (now_s - last[0]) for t in TOPICS}
         last = (now_s, totals)
         run.picture.totals = totals
-        run.picture.lags = {"streams": offsets.lag(STREAMS_GROUP), "lake": offsets.lag(LAKE_GROUP)}
+        run.picture.lags = {"streams": offsets.lag(STREAMS_GROUP, STREAM_SOURCES), "lake": offsets.lag(LAKE_GROUP, TOPICS)}
         run.picture.elapsed_s = now_s - run.started_s
         run.picture.status = run.fleet.counts()
         run.picture.lowest_trust = run.fleet.lowest_trust(5)
@@ -148,11 +147,11 @@ async def _count_ledger(run: Run) -> None:
     while True:
         await asyncio.sleep(_LEDGER_EVERY_S if counted_s is not None else 5.0)
         try:
-            found = await run_json("ledger", "--lake", str(run.plan.lake), "--json", "--limit", "0", environment=run.environment)
+            found = await run_json("ledger", "--lake", str(run.plan.lake), "--json", "--limit", "1", environment=run.environment)
         except ChildError as error:
             run.picture.message = str(error)
             continue
-        run.picture.ledger = {k: int(v) for k, v in found["totals"].items() if isinstance(v, (int, float))}
+        run.picture.ledger = {k: int(v) for k, v in found["total"].items() if v is not None}
         counted_s = time.monotonic()
 
 
@@ -176,7 +175,7 @@ async def _stop(run: Run, reader: OffsetReader, say: Callable[[str], None]) -> N
     say("stopping the producers")
     await asyncio.gather(*(run.children[n].stop(15.0) for n in ("simulator", "example-agent", "probe") if n in names))
     say("streams catch up")
-    if not await drained(reader, STREAMS_GROUP, SOURCES, 60.0):
+    if not await drained(reader, STREAMS_GROUP, STREAM_SOURCES, 60.0):
         _log.warning("streams had not caught up; the rest is processed at the next start")
     await asyncio.gather(*(run.children[n].stop(25.0) for n in names if n.startswith("stream-worker")))
     say("the lake takes in the rest")
@@ -267,7 +266,7 @@ async def _start_all(run: Run, settings: Settings, broker_choice: str, say: Call
     await provision(run.plan.bootstrap, plan_topics(settings))
     await _start(run, plans.sinks_and_streams(run.plan), say)
     await _start(run, plans.producers(run.plan), say)
-    reader = OffsetReader(run.plan.bootstrap, {STREAMS_GROUP: SOURCES, LAKE_GROUP: tuple(TOPICS)})
+    reader = OffsetReader(run.plan.bootstrap, {STREAMS_GROUP: STREAM_SOURCES, LAKE_GROUP: tuple(TOPICS)})
     await reader.start()
     run.started_s = time.monotonic()
     return reader

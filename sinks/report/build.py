@@ -13,7 +13,7 @@ import duckdb
 from infra.runtime.errors import SettingError
 from sinks.lake.accounts import Accounts, read_accounts
 from sinks.lake.ledger import PRODUCER_TABLES
-from sinks.lake.views import open_lake
+from sinks.lake.views import BASE_TABLES, ask_lake
 from sinks.report.delivery import measure_delivery
 from sinks.report.detection import DEFAULT_GRACE_S, Detections, read_firings, read_status_changes
 from sinks.report.latencies import measure_latencies
@@ -68,11 +68,22 @@ def build_report(inputs: ReportInputs) -> dict[str, Any]:
     accounts: Accounts | None = read_accounts(inputs.accounts) if inputs.accounts is not None else None
     truths = [_knowing_agents(read_truth(path), accounts) for path in inputs.truths]
     processes = _processes(inputs.processes)
-    with open_lake(inputs.lake) as connection:
-        delivery = measure_delivery(connection, accounts)
-        detections = Detections(truths, read_firings(connection), read_status_changes(connection), inputs.grace_s)
-        latencies = measure_latencies(connection, inputs.lake.resolve())
-        seconds = _seconds(connection, truths)
+    return ask_lake(inputs.lake, BASE_TABLES, lambda connection: _measure(connection, inputs, truths, accounts)) | {
+        "broker": inputs.broker,
+        "processes": processes,
+    }
+
+
+def _measure(
+    connection: duckdb.DuckDBPyConnection,
+    inputs: ReportInputs,
+    truths: Sequence[GroundTruth],
+    accounts: Accounts | None,
+) -> dict[str, Any]:
+    delivery = measure_delivery(connection, accounts)
+    detections = Detections(truths, read_firings(connection), read_status_changes(connection), inputs.grace_s)
+    latencies = measure_latencies(connection, inputs.lake.resolve())
+    seconds = _seconds(connection, truths)
     false_alarms, outside = detections.false_alarms(), detections.outside_truth()
     return delivery.as_json() | {
         "incidents": detections.by_kind(),
@@ -82,6 +93,4 @@ def build_report(inputs: ReportInputs) -> dict[str, Any]:
         "latency_s": latencies,
         "seconds": round(seconds, 3),
         "events_per_s": round(delivery.landed["total"] / seconds, 1) if seconds > 0 else None,
-        "broker": inputs.broker,
-        "processes": processes,
     }

@@ -83,14 +83,15 @@ class StatusChange:
 def read_firings(connection: duckdb.DuckDBPyConnection) -> list[Firing]:
     """Every firing once (fingerprint and epoch), oldest first."""
     rows = connection.execute(
-        """SELECT any_value(name), any_value(agent_id), min(epoch_us(kafka_timestamp)) AS at_us, any_value(labels)
+        """SELECT any_value(name), any_value(agent_id), min(epoch_us(kafka_timestamp)) AS at_us, arg_min(labels, kafka_offset),
+        arg_min(evidence, kafka_offset)
         FROM alerts WHERE state = 'firing' GROUP BY fingerprint, epoch ORDER BY at_us"""
     ).fetchall()
-    return [Firing(row[0], row[1], row[2], _label(row[3], "metric")) for row in rows]
+    return [Firing(row[0], row[1], row[2], _named(row[3], "metric") or _named(row[4], "metric")) for row in rows]
 
 
-def _label(labels: Iterable[Mapping[str, str]] | None, name: str) -> str | None:
-    return next((label["value"] for label in labels or () if label["name"] == name), None)
+def _named(values: Iterable[Mapping[str, str]] | None, name: str) -> str | None:
+    return next((label["value"] for label in values or () if label["name"] == name), None)
 
 
 def read_status_changes(connection: duckdb.DuckDBPyConnection) -> list[StatusChange]:

@@ -21,11 +21,24 @@ from streams.transport.batch import Batch, InFlight
 
 MAX_BATCH_RECORDS = 10_000
 """Records of one partition in one batch, rounded up to whole Kafka batches."""
+FETCH_MAX_WAIT_MS = 250
 _POLL_S = 0.5
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships no usable types
     """The thread in which aiokafka runs; here the fetched bytes become columns."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401  # Faust's own signature
+        """Faust's consumer, but asking again sooner when there is nothing: deadlines wait for the answer."""
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS  # noqa: SLF001  # Faust hard-codes 1,500
+        return consumer
+
+    def fetched(self, tp: TP) -> tuple[int | None, int | None]:
+        """End of the log at the last fetch of a partition, and when that was in ms; None before the first."""
+        consumer = self._ensure_consumer()
+        key = TopicPartition(tp.topic, tp.partition)
+        return consumer.highwater(key), consumer.last_poll_timestamp(key)
 
     async def _fetch_records(
         self,
@@ -66,6 +79,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no usable 
     def passes_through(self, tp: TP) -> bool:
         """Whether the records of this partition are not batched: changelogs and replies."""
         return self._is_changelog_tp(tp) or tp.topic == self.app.conf.reply_to
+
+    def fetched(self, tp: TP) -> tuple[int | None, int | None]:
+        """End of the log at the last fetch of a partition, and when that was in ms; None before the first."""
+        found: tuple[int | None, int | None] = self._thread.fetched(tp)
+        return found
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:  # noqa: ANN401  # Faust's own signature
         if not isinstance(record, Batch):
