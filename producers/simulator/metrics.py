@@ -1,8 +1,8 @@
 """Sixteen correlated metrics of every agent: baselines, a daily cycle, autocorrelated noise, rounded as agents round.
 
 Six latent factors of an agent (load, latency, errors, CPU, memory, traffic) are AR(1) per report and start in their
-stationary distribution, so that a clean series has no drift within minutes beyond the daily cycle. Innovations are
-normal, cut at 2.5 standard deviations: a clean series has no outliers of its own.
+stationary distribution, so that a clean series has no drift within minutes beyond the daily cycle. What shows
+of a factor is bounded (1.5 tanh(z / 1.5)), as real utilisations are: a clean series has no outliers of its own.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ I64 = NDArray[np.int64]
 
 LATENTS = 6
 _LOAD, _LATENCY, _ERRORS, _CPU, _MEMORY, _TRAFFIC = range(LATENTS)
-_PHI = np.array([0.95, 0.8, 0.95, 0.8, 0.98, 0.8])
+_PHI = np.array([0.6, 0.5, 0.9, 0.5, 0.95, 0.5])
 _KICK = np.sqrt(1 - _PHI**2)
+_BOUND = 1.5
 _COLUMN = {name: position for position, name in enumerate(METRICS)}
 
 SPIKES: dict[str, float] = {
@@ -74,8 +75,9 @@ class MetricModel:
         kicks = self._rng.standard_normal((rows, LATENTS)).clip(-2.5, 2.5)
         z = self.latent[agents] * _PHI + kicks * _KICK
         self.latent[agents] = z
+        z = _BOUND * np.tanh(z / _BOUND)
         day = np.sin(2 * np.pi * fleet_s / self._day_s + self._phase[agents])
-        load = (1 + self._swing[agents] * day) * (1 + 0.08 * z[:, _LOAD])
+        load = (1 + self._swing[agents] * day) * (1 + 0.03 * z[:, _LOAD])
         throughput = self._throughput[agents] * load
         requests = np.rint(throughput * interval_s)
         self.handled[agents] += requests
@@ -88,14 +90,14 @@ class MetricModel:
         values[:, 1] = compliance
         values[:, 2] = self.violations[agents]
         values[:, 3] = np.maximum(np.rint(0.1 * requests), 1.0)
-        values[:, 4] = (self._response_ms[agents] * (0.8 + 0.2 * load) * (1 + 0.12 * z[:, _LATENCY])).round(1)
+        values[:, 4] = (self._response_ms[agents] * (0.8 + 0.2 * load) * (1 + 0.06 * z[:, _LATENCY])).round(1)
         values[:, 5] = throughput.round(1)
         values[:, 6] = errors
         values[:, 7] = np.floor(uptime_s)
-        values[:, 8] = (self._cpu[agents] * load * (1 + 0.06 * z[:, _CPU])).clip(0, 100).round(1)
+        values[:, 8] = (self._cpu[agents] * load * (1 + 0.04 * z[:, _CPU])).clip(0, 100).round(1)
         values[:, 9] = (self._memory[agents] + 0.8 * z[:, _MEMORY]).clip(0, 100).round(1)
         values[:, 10] = (self._disk[agents] + self._disk_per_s[agents] * fleet_s).clip(0, 100).round(1)
-        values[:, 11] = np.rint(throughput * self._bytes_per_request[agents] * (1 + 0.1 * z[:, _TRAFFIC]))
+        values[:, 11] = np.rint(throughput * self._bytes_per_request[agents] * (1 + 0.05 * z[:, _TRAFFIC]))
         values[:, 12] = requests
         values[:, 13] = np.rint(0.3 * requests)
         values[:, 14] = (100 * (1 - errors)).round(1)
