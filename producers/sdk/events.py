@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, Literal, TypedDict, Unpack
 
 Status = Literal["healthy", "degraded", "failed"]
@@ -11,8 +10,6 @@ Severity = Literal["low", "medium", "high", "critical"]
 Level = Literal["debug", "info", "warn", "error", "critical"]
 Category = Literal["governance", "performance", "system", "business", "security"]
 Outcome = Literal["success", "failure", "cancelled"]
-When = datetime | int
-"""A time: an aware `datetime`, or micros since the epoch, UTC."""
 
 
 class MetricValues(TypedDict, total=False):

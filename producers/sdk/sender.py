@@ -12,8 +12,9 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 from producers.sdk.buffer import EventBuffer, RawEvent
 from producers.sdk.config import ReporterConfig
@@ -21,6 +22,7 @@ from producers.sdk.encode import HEARTBEATS, Encoder, Record, RefusedEventError
 from producers.sdk.folder import SpoolFolder
 from producers.sdk.lane import Lane
 from producers.sdk.link import BrokerLink
+from producers.sdk.quiet import THREAD_NAME, quiet_client_logs
 from producers.sdk.report import FlushReport, Tally, TopicReport
 from producers.sdk.spool import Budget
 
@@ -50,7 +52,7 @@ class Sender:
         self._lanes: dict[str, Lane] = {}
         self._lane_tasks: list[asyncio.Task[None]] = []
         self._running: Future[asyncio.AbstractEventLoop] = Future()
-        self._thread = threading.Thread(target=self._run, name="fleetpulse-sender", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
 
     def start(self) -> None:
         """Start the thread and wait until its loop runs."""
@@ -58,18 +60,28 @@ class Sender:
         self._running.result()
 
     def flush(self, deadline_s: float) -> Future[FlushReport]:
-        """Have everything that was queued before now sent; from any thread."""
-        return asyncio.run_coroutine_threadsafe(self._flush(deadline_s), self._running.result())
+        """Have everything that was queued before now sent; from any thread. Cancelled when the sender is dead."""
+        return self._ask(self._flush(deadline_s))
 
     def stop(self, last_seq: int, deadline_s: float) -> Future[FlushReport]:
         """Send the session's last event, flush, put the rest on disk and end the thread; from any thread, once."""
-        return asyncio.run_coroutine_threadsafe(self._stop(last_seq, deadline_s), self._running.result())
+        return self._ask(self._stop(last_seq, deadline_s))
+
+    def _ask(self, coroutine: Coroutine[Any, Any, FlushReport]) -> Future[FlushReport]:
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._running.result())
+        except RuntimeError:  # its loop is closed
+            coroutine.close()
+            dead: Future[FlushReport] = Future()
+            dead.cancel()
+            return dead
 
     def join(self, timeout_s: float) -> None:
         """Wait for the thread's end."""
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        quiet_client_logs()
         try:
             asyncio.run(self._main())
         except BaseException as error:  # noqa: BLE001  # nobody above in this thread; the host application goes on
@@ -81,6 +93,14 @@ class Sender:
         self._link = BrokerLink(self._config)
         self._stopped = asyncio.Event()
         self._inherit()
+        try:
+            await self._serve()
+        finally:
+            if not self._stopped.is_set():  # it dies: what it holds goes to disk for the next process
+                for lane in self._lanes.values():
+                    lane.stow()
+
+    async def _serve(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             background = [tasks.create_task(self._link.run()), tasks.create_task(self._pump())]

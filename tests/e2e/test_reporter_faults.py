@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from reporter_world import make_topics, seqs_of
 
 from infra.broker.interface import Broker
 from producers.sdk import FlushReport, Reporter
-from reporter_world import make_topics, seqs_of
 
 BROKERS = ["tansu", pytest.param("kafka", marks=pytest.mark.kafka)]
 AWAY_S = 70.0
@@ -172,7 +172,8 @@ async def test_4_stop_with_a_full_queue(kind: str, broker_factory: Factory, tmp_
 _WRITER = """
 import json, sys, time
 from producers.sdk import Reporter
-reporter = Reporter("doomed", bootstrap="127.0.0.1:1", spool_dir=sys.argv[1], slow_after_s=0.01, segment_bytes=8192).start()
+reporter = Reporter("doomed", bootstrap="127.0.0.1:1", spool_dir=sys.argv[1], slow_after_s=0.01, segment_bytes=8192)
+reporter.start()
 while True:
     for _ in range(500):
         reporter.agent_thinking("run", "thread")

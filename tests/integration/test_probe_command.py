@@ -8,8 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.broker.interface import Broker
 from reporter_world import make_topics, seqs_of
+
+from infra.broker.interface import Broker
 
 FLEETPULSE = str(Path(sys.executable).with_name("fleetpulse"))
 
@@ -26,7 +27,7 @@ async def test_the_probe_reports_until_it_is_asked_to_stop(tansu: Broker, tmp_pa
         "--agent-id",
         "host:under-test",
     ]
-    with subprocess.Popen([*command, "--data-dir", str(tmp_path)], stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen([*command, "--data-dir", str(tmp_path)], stdout=subprocess.PIPE, text=True) as child:  # noqa: ASYNC220  # nothing else runs in this loop
         assert child.stdout is not None
         ready = json.loads(child.stdout.readline())
         assert (ready["event"], ready["agent_id"]) == ("ready", "host:under-test")

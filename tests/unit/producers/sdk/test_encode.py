@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,17 @@ def test_a_heartbeat_says_what_the_reporter_knows(encoder: Encoder) -> None:
         ("fleet.runs", {"kind": "step", "run_id": "r", "message": "x" * 1_000_001}, "oversize"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_a_reason(topic: str, fields: Any, reason: str, encoder: Encoder) -> None:
+def test_what_does_not_fit_is_refused_with_a_reason(
+    topic: str, fields: dict[str, Any], reason: str, encoder: Encoder
+) -> None:
     with pytest.raises(RefusedEventError) as refused:
         encoder.encode((0, NOW_NS, topic, fields), 0)
     assert refused.value.reason == reason
+
+
+def test_times_may_be_given_as_aware_datetimes(encoder: Encoder) -> None:
+    recorder = Recorder()
+    due = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+    recorder.heartbeat(next_beat_by=due)
+    recorder.heartbeat(next_beat_by=int(due.timestamp() * 1e6))
+    assert [_decoded(encoder, event)["next_beat_by"] for event in recorder.events] == [due, due]
