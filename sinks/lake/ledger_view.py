@@ -7,12 +7,13 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import duckdb
 from rich.box import SQUARE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sinks.lake.accounts import read_accounts
+from sinks.lake.accounts import SessionAccount, read_accounts
 from sinks.lake.ledger import (
     LEDGER_TABLES,
     LedgerLine,
@@ -23,7 +24,7 @@ from sinks.lake.ledger import (
     total,
     with_accounts,
 )
-from sinks.lake.views import open_lake
+from sinks.lake.views import ask_lake
 from sinks.text import printable
 
 
@@ -59,26 +60,28 @@ class Ledger:
 
 def read_ledger(lake: Path, question: LedgerQuestion, accounts: Path | None = None) -> Ledger:
     """Ask the lake. Raises `LakeError` without a lake, `SettingError` for accounts that cannot be read."""
-    claims = read_accounts(accounts) if accounts is not None else None
-    with open_lake(lake, LEDGER_TABLES) as connection:
-        sessions = read_sessions(connection, question.agent)
-        if claims is not None:
-            wanted = [s for s in claims.sessions if question.agent in {None, s.agent_id}]
-            sessions = with_accounts(sessions, wanted)
-        dead = read_dead_letters(connection)
-        agents = by_agent(sessions, dead)
-        all_dead = sum(dead.values()) if question.agent is None else dead.get(question.agent, 0)
-        lines = (
-            sorted(sessions, key=lambda s: (-s.missing, -s.double_rows, s.agent_id)) if question.by_session else agents
-        )
-        if question.only_missing:
-            lines = [line for line in lines if line.missing]
-        lines = lines[: question.limit]
-        shown = {line.agent_id for line in lines}
-        holes = [s.session_id for s in sessions if s.missing and s.agent_id in shown] if question.only_missing else []
-        return Ledger(
-            lines, replace(total(agents), dead_letters=all_dead), missing_ranges(connection, holes), len(agents)
-        )
+    claims = read_accounts(accounts).sessions if accounts is not None else None
+    return ask_lake(lake, LEDGER_TABLES, lambda connection: _read(connection, question, claims))
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection, question: LedgerQuestion, claims: list[SessionAccount] | None
+) -> Ledger:
+    sessions = read_sessions(connection, question.agent)
+    if claims is not None:
+        sessions = with_accounts(sessions, [s for s in claims if question.agent in {None, s.agent_id}])
+    dead = read_dead_letters(connection)
+    agents = by_agent(sessions, dead)
+    all_dead = sum(dead.values()) if question.agent is None else dead.get(question.agent, 0)
+    worst_first = sorted(sessions, key=lambda s: (-s.missing, -s.double_rows, s.agent_id))
+    lines = worst_first if question.by_session else agents
+    if question.only_missing:
+        lines = [line for line in lines if line.missing]
+    lines = lines[: question.limit]
+    shown = {line.agent_id for line in lines}
+    holes = [s.session_id for s in sessions if s.missing and s.agent_id in shown] if question.only_missing else []
+    summed = replace(total(agents), dead_letters=all_dead)
+    return Ledger(lines, summed, missing_ranges(connection, holes), len(agents))
 
 
 def _numbers(ledger: Ledger, line: LedgerLine) -> list[str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 import signal
 import sys
@@ -28,7 +27,7 @@ import pyarrow as pa
 from infra.runtime.errors import LakeError, QueryRefusedError
 from sinks.lake.landlock import give_up_writing
 from sinks.lake.sql_guard import check_select
-from sinks.lake.views import create_views, tables_named_in
+from sinks.lake.views import ATTEMPTS, create_views, has_vanished, tables_named_in
 
 BATCH_ROWS = 20_000
 _ADDRESS_SPACE_SLACK_BYTES = 6 * 1024**3
@@ -84,8 +83,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, request: Request, *, by_name:
     lake = Path(request.lake).resolve()
     create_views(connection, lake, tables_named_in(request.sql), by_name=by_name)
     _lock(connection, request)
-    reader = connection.execute(request.sql).to_arrow_reader(BATCH_ROWS)
-    assert reader is not None
+    reader: pa.RecordBatchReader = connection.sql(request.sql).to_arrow_reader(BATCH_ROWS)
     return reader
 
 
@@ -95,18 +93,20 @@ def _begin(request: Request) -> tuple[pa.RecordBatchReader, pa.RecordBatch | Non
     Files can vanish between the listing and the reading (compaction, retention), and files in the middle of a lake's
     age can lack a column: both show before or with the first batch, and another attempt with a new listing mends them.
     """
-    attempts = 4
-    while True:
-        attempts -= 1
+    by_name = False
+    for attempts_left in range(ATTEMPTS - 1, -1, -1):
         connection = duckdb.connect(":memory:")
         check_select(connection, request.sql)
         try:
-            reader = _answer(connection, request, by_name=attempts < 3)
+            reader = _answer(connection, request, by_name=by_name)
             return reader, next(iter(reader), None)
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
             connection.close()
-            if not attempts or not re.search(r"No such file|schema mismatch", str(error)):
+            differ = "schema mismatch" in str(error)
+            if not attempts_left or not (differ or has_vanished(error)):
                 raise
+            by_name |= differ
+    raise AssertionError("unreachable")
 
 
 def _write(request: Request, sink: IO[bytes]) -> None:
@@ -145,10 +145,16 @@ def _run(request: Request, sink: IO[bytes]) -> int:
     except (duckdb.OutOfMemoryException, MemoryError):
         return _fail("memory", "the query needs more memory than it may have")
     except duckdb.Error as error:
-        return _fail("sql", _one_line(error))
+        return _fail(*_what_duckdb_says(error))
     except BrokenPipeError:
         return EXIT_FAILED  # the parent has read enough and gone
     return 0
+
+
+def _what_duckdb_says(error: duckdb.Error) -> tuple[str, str]:
+    if has_vanished(error):
+        return "lake", "files of the lake were compacted or removed while the query read them. Ask it again"
+    return "sql", _one_line(error)
 
 
 def main() -> int:

@@ -8,9 +8,9 @@ file, with the columns of the current schema; a column that older files lack rea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -21,6 +21,9 @@ from sinks.lake.absent import no_lake
 from sinks.lake.ledger import LEDGER_SQL, LEDGER_TABLES, PRODUCER_TABLES
 from sinks.lake.naming import visible_files
 
+T = TypeVar("T")
+ATTEMPTS = 4
+"""How often a query is asked when files vanish under it. Each time needs a compaction or retention of its own."""
 KAFKA_COLUMNS: Mapping[str, str] = {
     "kafka_partition": "INTEGER",
     "kafka_offset": "BIGINT",
@@ -184,20 +187,28 @@ def create_views(
     `by_name` reads the footer of every file, for lakes whose files differ in columns in the middle of their age.
     Raises `LakeError` when the folder cannot be read, and `duckdb.Error` for a file that is no Parquet.
     """
-    wanted = set(tables)
-    counts: dict[str, int] = {}
+    # Binding a view opens its files: so the derived ones are made while the tables have none.
     for table in BASE_TABLES:
-        try:
-            files = list(visible_files(lake, table)) if table in wanted else []
-        except OSError as error:
-            raise LakeError(
-                f"cannot read the lake {lake}: {error.strerror}", setting="--lake or FLEETPULSE_LAKE"
-            ) from error
-        connection.execute(f"CREATE OR REPLACE VIEW {table} AS {_view_sql(connection, table, files, by_name=by_name)}")
-        counts[table] = len(files)
+        connection.execute(f"CREATE OR REPLACE VIEW {table} AS {_view_sql(connection, table, [], by_name=False)}")
     for view, (sql, _) in DERIVED_VIEWS.items():
         connection.execute(f"CREATE OR REPLACE VIEW {view} AS {sql}")
+    counts: dict[str, int] = {}
+    for table in tables:
+        files = _files(lake, table)
+        if files:
+            connection.execute(
+                f"CREATE OR REPLACE VIEW {table} AS {_view_sql(connection, table, files, by_name=by_name)}"
+            )
+        counts[table] = len(files)
     return counts
+
+
+def _files(lake: Path, table: str) -> list[Path]:
+    try:
+        return list(visible_files(lake, table))
+    except OSError as error:
+        setting = "--lake or FLEETPULSE_LAKE"
+        raise LakeError(f"cannot read the lake {lake}: {error.strerror}", setting=setting) from error
 
 
 def open_lake(lake: Path, tables: Iterable[str] = BASE_TABLES) -> duckdb.DuckDBPyConnection:
@@ -211,3 +222,24 @@ def open_lake(lake: Path, tables: Iterable[str] = BASE_TABLES) -> duckdb.DuckDBP
     connection.execute("SET TimeZone = 'UTC'")
     create_views(connection, lake.resolve(), tables)
     return connection
+
+
+def has_vanished(error: duckdb.Error) -> bool:
+    """Whether a query failed because a file that was listed is gone: compacted, or past its retention."""
+    return re.search(r"No such file|No files found that match", str(error)) is not None
+
+
+def ask_lake(lake: Path, tables: Iterable[str], ask: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+    """The result of `ask` over a connection of `open_lake`; asked anew when files vanished meanwhile.
+
+    Raises `LakeError` without a lake and what `ask` raises.
+    """
+    tables = tuple(tables)
+    for attempts_left in range(ATTEMPTS - 1, -1, -1):
+        try:
+            with open_lake(lake, tables) as connection:
+                return ask(connection)
+        except duckdb.IOException as error:
+            if not attempts_left or not has_vanished(error):
+                raise
+    raise AssertionError("unreachable")

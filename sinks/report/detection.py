@@ -83,8 +83,8 @@ class StatusChange:
 def read_firings(connection: duckdb.DuckDBPyConnection) -> list[Firing]:
     """Every firing once (fingerprint and epoch), oldest first."""
     rows = connection.execute(
-        """SELECT any_value(name), any_value(agent_id), min(epoch_us(kafka_timestamp)) AS at_us, arg_min(labels, kafka_offset),
-        arg_min(evidence, kafka_offset)
+        """SELECT any_value(name), any_value(agent_id), min(epoch_us(kafka_timestamp)) AS at_us,
+          arg_min(labels, kafka_offset), arg_min(evidence, kafka_offset)
         FROM alerts WHERE state = 'firing' GROUP BY fingerprint, epoch ORDER BY at_us"""
     ).fetchall()
     return [Firing(row[0], row[1], row[2], _named(row[3], "metric") or _named(row[4], "metric")) for row in rows]

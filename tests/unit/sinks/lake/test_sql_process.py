@@ -56,7 +56,7 @@ def test_a_write_inside_with_is_refused_and_nothing_is_written(lake: SmallLake, 
 def test_a_query_that_never_ends_is_ended(lake: SmallLake) -> None:
     begun_s = time.monotonic()
     with pytest.raises(QueryRefusedError, match=r"longer than 1 s \(setting --timeout\)"):
-        ask(lake.folder, "SELECT count(*) FROM range(1000000000) a, range(1000000000) b", timeout_s=1.0)
+        ask(lake.folder, "SELECT sum(hash(range)) FROM range(1000000000000)", timeout_s=1.0)
     assert time.monotonic() - begun_s < 8
 
 
