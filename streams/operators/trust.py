@@ -91,7 +91,7 @@ class TrustScores:
 
 def event_times_s(frame: pl.DataFrame) -> Doubles:
     """Column `timestamp` (microseconds) as f8[n] seconds since the epoch."""
-    return frame["timestamp"].dt.epoch("us").to_numpy().astype(np.float64) / 1e6
+    return frame["timestamp"].to_physical().to_numpy().astype(np.float64) / 1e6
 
 
 def metrics_evidence(frame: pl.DataFrame) -> Evidence:
@@ -100,8 +100,9 @@ def metrics_evidence(frame: pl.DataFrame) -> Evidence:
     Null checks count as one; a null or non-finite rate is no evidence. Failed checks weigh nothing here: violations are
     counted from fleet.violations alone, with their severity, else each would count twice.
     """
-    rate = frame["compliance_rate"].fill_null(np.nan).to_numpy()
-    checks = frame["policy_checks"].fill_null(1.0).to_numpy()
+    # to_numpy turns null into NaN; Series.fill_null would start Polars' query engine, 0.1 ms a call.
+    rate, counted = frame["compliance_rate"].to_numpy(), frame["policy_checks"]
+    checks = np.where(counted.is_null().to_numpy(), 1.0, counted.to_numpy())
     row = np.flatnonzero(np.isfinite(rate) & np.isfinite(checks) & (checks > 0))
     ok = np.clip(rate[row], 0.0, 1.0) * checks[row]
     return Evidence(row, ok, np.zeros(row.size), event_times_s(frame)[row])

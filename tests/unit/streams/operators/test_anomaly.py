@@ -131,3 +131,25 @@ def test_floors_follow_the_columns() -> None:
     assert len(floors) == 17
     assert floors[METRICS.index("uptime")] == 60.0
     assert floors[-1] == 0.0
+
+
+@pytest.mark.parametrize("metrics", [1, 16])
+def test_preparing_compiles_for_both_memory_orders(metrics: int) -> None:
+    anomaly.prepare(metrics)
+    prepared = len(anomaly._kernel.signatures)
+    arrays, slots = SlotArrays(anomaly.fields(metrics), 3), np.arange(3, dtype=np.int32)
+    for values in (np.ones((3, metrics)), np.ones((3, metrics), order="F")):
+        anomaly.update(AnomalyConfig(), arrays, slots, values, np.full(3, START_S))
+    assert len(anomaly._kernel.signatures) == prepared
+
+
+def test_memory_order_does_not_matter() -> None:
+    values = np.random.default_rng(9).normal(100, 5, (500, 4))
+    values[400:] *= 3
+    slots, times = np.zeros(500, np.int32), START_S + np.arange(500.0)
+    row_major, column_major = (SlotArrays(anomaly.fields(4), 1) for _ in range(2))
+    one = anomaly.update(AnomalyConfig(), row_major, slots, values, times)
+    two = anomaly.update(AnomalyConfig(), column_major, slots, np.asfortranarray(values), times)
+    assert len(one) > 0
+    np.testing.assert_array_equal(one.score, two.score)
+    np.testing.assert_array_equal(row_major["terms"], column_major["terms"])
