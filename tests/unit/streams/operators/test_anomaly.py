@@ -153,3 +153,9 @@ def test_memory_order_does_not_matter() -> None:
     assert len(one) > 0
     np.testing.assert_array_equal(one.score, two.score)
     np.testing.assert_array_equal(row_major["terms"], column_major["terms"])
+
+
+def test_a_function_that_cannot_be_cached_is_compiled_all_the_same() -> None:
+    scope: dict[str, object] = {}
+    exec("def double(x):\n    return 2 * x", scope)  # numba has no folder for code without a file
+    assert anomaly.compiled(scope["double"])(4) == 8
