@@ -115,7 +115,7 @@ class BrokerLink:
         if old is None:
             return
         # Private parts: stop() alone waits for batches that a broker which is away will never answer.
-        old._message_accumulator.fail_all(ProducerClosed())
+        _fail_batches(old)
         await _end(old._sender.sender_task)
         try:
             async with asyncio.timeout(_STOP_S):
@@ -159,6 +159,21 @@ class BrokerLink:
                 if await using.client.force_metadata_update():
                     raise
                 raise KafkaConnectionError from None
+
+
+def _fail_batches(old: AIOKafkaProducer) -> None:
+    """Have every batch that waits fail, and take note of it: a send that timed out no longer listens to its batches."""
+    accumulator = old._message_accumulator
+    batches = [
+        *accumulator._pending_batches,
+        *(batch for waiting in accumulator._batches.values() for batch in waiting),
+    ]
+    for batch in batches:
+        for future in (batch.future, batch._drain_waiter):
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    # One that goes back to the queue for a retry is not among the pending ones, yet is taken out of them at its end.
+    accumulator._pending_batches.update(batches)
+    accumulator.fail_all(ProducerClosed())
 
 
 async def _end(task: asyncio.Task[None] | None) -> None:
