@@ -113,7 +113,10 @@ class Compactor:
                 for folder in list_folders(self._lake, table):
                     if self._stopping.is_set():
                         return report
-                    self._compact_folder(folder, positions, now_s, everything=everything, report=report)
+                    try:
+                        self._compact_folder(folder, positions, now_s, everything=everything, report=report)
+                    except pa.ArrowException as error:
+                        _log.error("a file cannot be read, its hour is left as it is", folder=folder, error=str(error))
         if report.files_written:
             _log.info("compacted", **vars(report))
         return report

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from infra.runtime.ids import derived_id
@@ -12,6 +11,8 @@ from schemas.record import encode_single_object
 from schemas.registry import topic_schema
 
 TOPIC = "fleet.deadletter"
+_LAST_MS = 253_402_300_799_999
+"""The end of the year 9999: Kafka's timestamps are the senders', who may write anything."""
 RAW_KEPT_BYTES = 256 * 1024
 
 
@@ -34,13 +35,13 @@ class DeadLetter:
 
     def record(self) -> dict[str, Any]:
         """The record of schema deadletter. Its id follows from the coordinates, so two who meet it write the same."""
-        timestamp_us = max(0, self.timestamp_ms) * 1000
+        timestamp_us = min(max(0, self.timestamp_ms), _LAST_MS) * 1000
         return {
             "event_id": derived_id(timestamp_us, TOPIC, self.topic, self.partition, self.offset),
             "agent_id": self.key,
             "user_id": "",
             "deployment_id": None,
-            "timestamp": datetime.fromtimestamp(timestamp_us / 1e6, tz=UTC),
+            "timestamp": timestamp_us,
             "session_id": self.key,
             "seq": self.offset,
             "topic": self.topic,

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from infra.runtime.errors import LakeError
 from infra.runtime.logs import get_logger
 from schemas.catalogue import TOPICS
 from sinks.lake.crash import crash_point
@@ -171,11 +172,20 @@ def _from_folders(
     return replace(position, folders=tuple(sorted({f.folder for f in files} | set(position.folders)))), files
 
 
+def _unreadable(path: Path, error: Exception) -> LakeError:
+    return LakeError(
+        f"the lake file {path} is not readable Parquet: {error}",
+        way_out="Put a good copy in its place, or move it away and accept that its rows are gone",
+    )
+
+
 def _last_timestamp_ms(path: Path) -> int | None:
     try:
         metadata = pq.read_metadata(path).metadata or {}
     except FileNotFoundError:
         return None
+    except pa.ArrowInvalid as error:
+        raise _unreadable(path, error) from error
     value = metadata.get(LAST_TIMESTAMP_KEY)
     return int(value) if value is not None else None
 
@@ -264,6 +274,8 @@ def _rows(lake: Path, relative: str, sessions: frozenset[str] | None) -> pl.Data
         table = pq.read_table(lake / relative, columns=["session_id", "seq"], filters=only, partitioning=None)
     except FileNotFoundError:
         return None
+    except pa.ArrowInvalid as error:
+        raise _unreadable(lake / relative, error) from error
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     return frame.with_columns(pl.lit(hour, pl.Int32).alias(HOUR))
@@ -273,6 +285,7 @@ def seqs_in_lake(lake: Path, topic: str, partition: int, lookup: Lookup) -> dict
     """The seqs of sessions that stand in the files of a partition, in the hours that `lookup` names.
 
     Compaction may take a file away while this reads: then the names are read anew, for the union file is there by then.
+    Raises `LakeError` for a file that is not Parquet.
     """
     table = TOPICS[topic].table
     while True:

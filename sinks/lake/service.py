@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from aiokafka import ConsumerRebalanceListener
@@ -22,7 +23,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from infra.runtime.clock import Clock, SystemClock
 from infra.runtime.columnar_fetch import RecordColumns, fetch_columns
-from infra.runtime.errors import TopicMismatchError
+from infra.runtime.errors import FleetpulseError, TopicMismatchError
 from infra.runtime.kafka import (
     AIOKafkaConsumer,
     AIOKafkaProducer,
@@ -32,6 +33,7 @@ from infra.runtime.kafka import (
     supports_idempotence,
     unreachable,
 )
+from infra.runtime.lifecycle import CleanUps
 from infra.runtime.logs import get_logger
 from schemas.catalogue import TOPICS
 from schemas.registry import SchemaBook
@@ -47,6 +49,7 @@ _VERIFY_WITHIN_S = 5.0
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 30.0
 _FENCE_WITHIN_S = 10.0
 _FETCH_WAIT_S = 0.2
+_CLOSE_WITHIN_S = 10.0
 _FETCH_RECORDS = 20_000
 
 
@@ -175,6 +178,8 @@ class LakeService:
                 for task in beside:
                     task.cancel()
             await self._finish()
+        except* FleetpulseError as errors:
+            raise _first(errors) from None
         finally:
             await self._close()
 
@@ -211,21 +216,37 @@ class LakeService:
                     _log.warning("the last flush failed, its records are read again", error=repr(error))
 
     async def _close(self) -> None:
-        if self._dead_letter_producer is not None:
-            await self._dead_letter_producer.stop()
+        clean_ups = CleanUps()
+        clean_ups.add("threads", partial(asyncio.to_thread, self._pool.shutdown))
         if self._consumer is not None:
-            await self._consumer.stop()
-        self._pool.shutdown(wait=True)
+            clean_ups.add("consumer", self._consumer.stop)
+        if self._dead_letter_producer is not None:
+            clean_ups.add("dead letter producer", self._dead_letter_producer.stop)
+        try:
+            await clean_ups.run(_CLOSE_WITHIN_S)
+        except* (KafkaError, TimeoutError) as errors:
+            # With the broker away nobody can be told goodbye; what is durable is durable.
+            _log.warning("left without a goodbye", errors=[repr(error) for error in errors.exceptions])
 
     # --- assignment -------------------------------------------------------------------------------------------------
 
     async def give_up_all(self) -> None:
         """Drop every buffer; a round that is naming files ends first."""
         async with self._writing:
-            for owned in self._owned.values():
-                self._add_totals(owned)
-            self._owned.clear()
-            self._room.set()
+            self._drop_all()
+
+    def _drop_all(self) -> None:
+        for owned in self._owned.values():
+            for name, value in vars(owned.writer.counts).items():
+                self._totals[name] = self._totals.get(name, 0) + value
+        self._owned.clear()
+        self._room.set()
+
+    async def _recover_all(self, error: Exception) -> None:
+        """What is fetched cannot be placed: begin again from the files."""
+        await self.give_up_all()
+        await self._wait_after(error, "position")
+        self._assignment_changed.set()
 
     def expect(self, assigned: set[TopicPartition]) -> None:
         """Partitions to take over; they stay paused until their files are in order."""
@@ -306,13 +327,17 @@ class LakeService:
             await self._wait_after(error, "fetch")
             return
         now_s = self._clock.monotonic_s()
-        for tp, columns in fetched.items():
-            owned = self._owned.get(tp)
-            if owned is not None and await self._belongs(tp, owned, columns):
-                owned.take(columns, now_s)
-        for tp, owned in list(self._owned.items()):
-            if not owned.verified and now_s - owned.assigned_s > _VERIFY_WITHIN_S:
-                await self._verify_silence(tp, owned)
+        try:
+            for tp, columns in fetched.items():
+                owned = self._owned.get(tp)
+                if owned is not None and await self._belongs(tp, owned, columns):
+                    owned.take(columns, now_s)
+            for tp, owned in list(self._owned.items()):
+                if not owned.verified and now_s - owned.assigned_s > _VERIFY_WITHIN_S:
+                    await self._verify_silence(tp, owned)
+        except (OSError, KafkaError) as error:
+            await self._recover_all(error)
+            return
         if self._is_full() or any(o.buffer and self._due_at_s(o) <= now_s for o in self._owned.values()):
             self._flush_wanted.set()
 
@@ -458,9 +483,7 @@ class LakeService:
         try:
             await asyncio.to_thread(self._publish, due, prepared)
         except OSError:
-            for owned in self._owned.values():
-                self._add_totals(owned)
-            self._owned.clear()
+            self._drop_all()
             self._assignment_changed.set()
             raise
 
@@ -543,10 +566,6 @@ class LakeService:
 
     # --- what it tells ----------------------------------------------------------------------------------------------
 
-    def _add_totals(self, owned: _Owned) -> None:
-        for name, value in vars(owned.writer.counts).items():
-            self._totals[name] = self._totals.get(name, 0) + value
-
     def statistics(self) -> dict[str, float | int | str]:
         """Rows, duplicates, bad messages and files since the start; buffered bytes; the last round's latency."""
         totals = dict(self._totals)
@@ -570,6 +589,12 @@ class LakeService:
             rows = int(after.get("rows", 0)) - int(before.get("rows", 0))
             if rows or after["last_error"] != before["last_error"]:
                 _log.info("progress", events_per_s=round(rows / (time.monotonic() - started)), **after)
+
+
+def _first(errors: BaseExceptionGroup[FleetpulseError]) -> FleetpulseError:
+    """The first of what a task group joined: the command line prints one line."""
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def _cluster_id(client: AIOKafkaConsumer) -> str:

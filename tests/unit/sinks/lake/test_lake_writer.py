@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.runtime.columnar_fetch import RecordColumns
+from infra.runtime.errors import LakeError
 from infra.runtime.ids import event_id
-from schemas.record import encode_single_object
+from schemas.record import decode_record, encode_single_object
 from schemas.registry import SchemaBook, topic_schema
 from sinks.lake.compaction import CompactionOptions, Compactor
+from sinks.lake.dead_letters import DeadLetter, encode
 from sinks.lake.dedup import FORGET_AFTER_HOURS, HOUR, Lookup, Sessions
 from sinks.lake.naming import HOUR_S, list_folders, visible_files
 from sinks.lake.positions import hint_path, load_position, save_position
@@ -298,6 +301,26 @@ def test_an_epoch_after_a_hint_is_written_durably(log: Log) -> None:
     assert hint is not None
     assert (hint.epoch, hint.next_offset) == (1, 0)
     assert hint == writer.position, "a folder that the hint lacks is announced again"
+
+
+@pytest.mark.parametrize("timestamp_ms", [-1, 0, 2**62])
+def test_a_dead_letter_takes_any_timestamp(timestamp_ms: int) -> None:
+    letter = DeadLetter(TOPIC, 1, 7, timestamp_ms, b"x" * 300_000, "truncated", "why")
+    key, value = encode([letter])[0]
+    record = decode_record(SchemaBook("deadletter"), value)
+    assert key == b"fleet.metrics/1"
+    assert (record["session_id"], record["seq"], record["raw_size_bytes"]) == ("fleet.metrics/1", 7, 300_000)
+    assert len(record["raw"]) == 256 * 1024
+
+
+def test_a_file_that_is_not_parquet_is_named(log: Log) -> None:
+    writer = log.writer()
+    log.write(writer, 9)
+    forget_hints(log.lake)
+    broken = visible_files(log.lake, "metrics")[0]
+    broken.write_bytes(b"PAR1 not at all PAR1")
+    with pytest.raises(LakeError, match=re.escape(broken.name)):
+        log.writer()
 
 
 def test_an_unwritable_folder_leaves_no_temporary_file(log: Log) -> None:
