@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -10,6 +12,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from infra.runtime import kafka
 from infra.runtime.errors import TopicMismatchError
+
+STOP_S = 5.0
 
 
 @asynccontextmanager
@@ -37,4 +41,7 @@ async def connected(bootstrap: str, topics: Iterable[str]) -> AsyncIterator[tupl
             )
         yield producer, partitions
     finally:
-        await producer.stop()
+        # aiokafka flushes for as long as it takes; whoever published here has waited long enough already.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                await producer.stop()

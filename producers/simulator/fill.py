@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -48,7 +49,9 @@ async def fill(
         wire, sender = Wire(fleet, partitions), Sender(producer)
         began_s = clock.monotonic_s()
         for rows in fill_rows(fleet, events, interval_s):
+            await sender.room.wait()
+            await asyncio.sleep(0)
             for shipment in wire.ship_metrics(topic, rows):
-                await sender.submit(shipment)
+                sender.submit(shipment)
         await sender.drain(120.0)
         return {"events": sum(sender.acknowledged.values()), "seconds": round(clock.monotonic_s() - began_s, 3)}

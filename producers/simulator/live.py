@@ -64,14 +64,15 @@ class Run:
         while not asked.is_set() and (config.run_s is None or self._fleet.ticks * config.tick_s < config.run_s):
             due_s = began_s + self.shifted_s + (self._fleet.ticks + 1) * config.tick_s
             await self._wait_until(due_s, asked)
+            await self._wait_for_room(asked)
             behind_s = self._clock.monotonic_s() - due_s
             if behind_s > MAX_BEHIND_S:
                 self.shifted_s += behind_s
             if self._clock.monotonic_s() >= next_truth_s:
                 self._write_truth(files, None)
                 next_truth_s = self._clock.monotonic_s() + TRUTH_EVERY_S
-            await self._publish(self._fleet.step(self._window_us(began_s, due_s)))
-        await self._publish(self._fleet.stop(self._until_us))
+            self._publish(self._fleet.step(self._window_us(began_s, due_s)))
+        self._publish(self._fleet.stop(self._until_us))
         self.seconds = self._clock.monotonic_s() - began_s
 
     def _window_us(self, began_s: float, due_s: float) -> tuple[int, int]:
@@ -96,10 +97,18 @@ class Run:
         except TimeoutError:
             return
 
-    async def _publish(self, tick: Tick) -> None:
+    async def _wait_for_room(self, asked: asyncio.Event) -> None:
+        """While the broker is away too much waits: then no more is made, but a stop is heard."""
+        if not self._sender.room.is_set():
+            waits = [asyncio.create_task(event.wait()) for event in (self._sender.room, asked)]
+            _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for task in pending:
+                task.cancel()
+
+    def _publish(self, tick: Tick) -> None:
         for shipment in self._wire.ship(tick):
             self.issued[shipment.topic] += len(shipment.values)
-            await self._sender.submit(shipment)
+            self._sender.submit(shipment)
 
     def _write_truth(self, files: RunFiles, ended_at_us: int | None) -> None:
         if files.truth is not None:

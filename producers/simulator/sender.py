@@ -26,23 +26,25 @@ _log = get_logger("sender")
 
 
 class Sender:
-    """Ships to a started producer. `acknowledged` counts by topic, `session_counts` i8[sessions] by session."""
+    """Ships to a started producer. `acknowledged` counts by topic, `session_counts` i8[sessions] by session.
+
+    `room` is set while fewer than `MAX_PENDING` messages wait.
+    """
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
         self._waiting: defaultdict[tuple[str, int], deque[Shipment]] = defaultdict(deque)
         self._pumps: dict[tuple[str, int], asyncio.Task[None]] = {}
-        self._room = asyncio.Event()
-        self._room.set()
+        self.room = asyncio.Event()
+        self.room.set()
         self._gave_up = False
         self.pending = 0
         self.acknowledged: Counter[str] = Counter()
         self.retries = 0
         self.session_counts: I64 = np.zeros(1024, np.int64)
 
-    async def submit(self, shipment: Shipment) -> None:
-        """Queue a shipment; waits only when `MAX_PENDING` messages wait already."""
-        await self._room.wait()
+    def submit(self, shipment: Shipment) -> None:
+        """Queue a shipment. Callers wait for `room` between shipments."""
         place = (shipment.topic, shipment.partition)
         self._waiting[place].append(shipment)
         self._count_pending(len(shipment.values))
@@ -70,9 +72,9 @@ class Sender:
     def _count_pending(self, change: int) -> None:
         self.pending += change
         if self.pending < MAX_PENDING:
-            self._room.set()
+            self.room.set()
         else:
-            self._room.clear()
+            self.room.clear()
 
     async def _pump(self, place: tuple[str, int]) -> None:
         queue = self._waiting[place]
