@@ -22,6 +22,7 @@ from operator import itemgetter
 from typing import Any
 
 import fastavro
+import numpy as np
 import polars as pl
 
 from schemas.catalogue import ENVELOPE
@@ -116,7 +117,8 @@ def _read_native(writer: WriterSchema, bodies: list[bytes]) -> pl.DataFrame | No
         return None
     if frame.height != len(bodies) or not (frame[_SENTINEL_FIELD] == _SENTINEL_VALUE).all():
         return None
-    return frame.drop(_SENTINEL_FIELD)
+    frame.drop_in_place(_SENTINEL_FIELD)
+    return frame
 
 
 def _project(book: SchemaBook, writer: WriterSchema, frame: pl.DataFrame) -> pl.DataFrame:
@@ -162,7 +164,7 @@ def _decode_group(
     """Decode messages of one writer schema; bad ones are found by halving."""
     if (frame := _read_native(writer, bodies)) is not None:
         frame = _project(book, writer, frame)
-        return [frame.with_columns(pl.Series(ROW, rows, dtype=pl.UInt32))], []
+        return [frame.insert_column(frame.width, pl.Series(ROW, np.asarray(rows, np.uint32)))], []
     if len(bodies) > _SMALL:
         middle = len(bodies) // 2
         left, left_bad = _decode_group(book, writer, rows[:middle], bodies[:middle])
@@ -191,9 +193,9 @@ def _refuse_invalid(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[BadMessage]
         | (pl.col("event_id").bin.size() != 16)
         | (pl.col("seq") < 0)
     )
-    mask = frame.select(wrong.alias("wrong"))["wrong"]
-    if not mask.any():
+    if not frame.select(wrong.any()).item():
         return frame, []
+    mask = frame.select(wrong.alias("wrong"))["wrong"]
     rows = frame.filter(mask)[ROW].to_list()
     detail = "agent_id and session_id must not be empty, event_id has 16 bytes, seq is not negative"
     return frame.filter(~mask), [BadMessage(row, "invalid_envelope", detail) for row in rows]

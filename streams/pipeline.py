@@ -90,14 +90,18 @@ def pipeline_config(*, trust_model: str = "beta", anomaly_threshold: float | Non
 
 
 def numeric(frame: pl.DataFrame, names: Iterable[str]) -> npt.NDArray[np.float64]:
-    """Columns as f8[n, m], NaN where absent."""
-    columns = [frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names]
+    """Columns as f8[n, m], NaN where absent.
+
+    By `to_numpy`, which turns null into NaN: expressions on series start Polars' query engine, 0.1 ms a call, and there
+    are batches of three events.
+    """
+    columns = [frame[name].to_numpy().astype(np.float64, copy=False) for name in names]
     return np.column_stack(columns) if columns else np.empty((frame.height, 0))
 
 
 def event_time_us(frame: pl.DataFrame) -> npt.NDArray[np.int64]:
     """Event time, i8[n], microseconds since the epoch."""
-    return cast("npt.NDArray[np.int64]", frame["timestamp"].dt.epoch("us").to_numpy())
+    return cast("npt.NDArray[np.int64]", frame["timestamp"].to_numpy().view(np.int64))
 
 
 class Pipeline:
@@ -189,7 +193,7 @@ class Pipeline:
             self._metrics, state.agents.arrays["anomaly"], slots, numeric(frame, METRICS), trust.event_times_s(frame)
         )
         self._flagged(state, frame, slots, flags, METRICS, outputs)
-        if frame["custom"].list.len().sum():
+        if frame.select(pl.col("custom").list.len().sum()).item():
             self._apply_custom(state, frame, outputs)
 
     def _apply_custom(self, state: PartitionState, frame: pl.DataFrame, outputs: Outputs) -> None:

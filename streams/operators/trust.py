@@ -91,7 +91,7 @@ class TrustScores:
 
 def event_times_s(frame: pl.DataFrame) -> Doubles:
     """Column `timestamp` (microseconds) as f8[n] seconds since the epoch."""
-    return frame["timestamp"].to_physical().to_numpy().astype(np.float64) / 1e6
+    return frame["timestamp"].to_numpy().view(np.int64).astype(np.float64) / 1e6
 
 
 def metrics_evidence(frame: pl.DataFrame) -> Evidence:
@@ -102,7 +102,9 @@ def metrics_evidence(frame: pl.DataFrame) -> Evidence:
     """
     # to_numpy turns null into NaN; Series.fill_null would start Polars' query engine, 0.1 ms a call.
     rate, counted = frame["compliance_rate"].to_numpy(), frame["policy_checks"]
-    checks = np.where(counted.is_null().to_numpy(), 1.0, counted.to_numpy())
+    checks = counted.to_numpy()
+    if counted.null_count():
+        checks = np.where(counted.is_null().to_numpy(), 1.0, checks)
     row = np.flatnonzero(np.isfinite(rate) & np.isfinite(checks) & (checks > 0))
     ok = np.clip(rate[row], 0.0, 1.0) * checks[row]
     return Evidence(row, ok, np.zeros(row.size), event_times_s(frame)[row])

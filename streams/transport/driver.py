@@ -7,6 +7,7 @@ when every batch before it is finished and the application has made durable what
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -22,11 +23,15 @@ from streams.transport.batch import Batch, InFlight
 MAX_BATCH_RECORDS = 10_000
 """Records of one partition in one batch, rounded up to whole Kafka batches."""
 FETCH_MAX_WAIT_MS = 250
+SMALL_BATCH_RECORDS = 500
+LINGER_S = 0.1
 _POLL_S = 0.5
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships no usable types
     """The thread in which aiokafka runs; here the fetched bytes become columns."""
+
+    _next_poll_s = 0.0
 
     def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401  # Faust's own signature
         """Faust's consumer, but asking again sooner when there is nothing: deadlines wait for the answer."""
@@ -57,13 +62,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
             return records
         if consumer._closed:  # noqa: SLF001  # as the driver below does
             raise ConsumerStoppedError
+        await self._linger()
         columns = await fetch_columns(
             consumer,
             {TopicPartition(tp.topic, tp.partition) for tp in active_partitions},
             timeout_s=timeout or _POLL_S,
             max_records=MAX_BATCH_RECORDS,
         )
+        if columns:
+            small = max(map(len, columns.values())) < SMALL_BATCH_RECORDS
+            self._next_poll_s = asyncio.get_running_loop().time() + (LINGER_S if small else 0.0)
         return {TP(tp.topic, tp.partition): [Batch(found)] for tp, found in columns.items()}
+
+    async def _linger(self) -> None:
+        """After small batches, let the next ones grow: a batch costs half a millisecond however few records it has."""
+        wait_s = self._next_poll_s - asyncio.get_running_loop().time()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no usable types
