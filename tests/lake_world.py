@@ -146,7 +146,8 @@ async def writer(
     log = logs_beside(lake) / f"writer-{time.monotonic_ns()}.log"
     with log.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
-            FLEETPULSE, "lake", "write", "--lake", str(lake), "--bootstrap", bootstrap, "--flush-interval", interval, *more,
+            FLEETPULSE, "lake", "write", "--lake", str(lake), "--bootstrap", bootstrap,
+            "--flush-interval", interval, *more,
             env=environment, stdout=asyncio.subprocess.PIPE, stderr=errors,
         )  # fmt: skip
     try:
