@@ -132,7 +132,11 @@ def _project(book: SchemaBook, writer: WriterSchema, frame: pl.DataFrame) -> pl.
         if name in frame.columns:
             columns.append(pl.col(name).cast(dtype))
         else:
-            columns.append(pl.lit(spec["default"] or None, dtype=dtype).alias(name) if not isinstance(spec["default"], list) else pl.lit(pl.Series([[]], dtype=dtype)).first().alias(name))
+            columns.append(
+                pl.lit(spec["default"] or None, dtype=dtype).alias(name)
+                if not isinstance(spec["default"], list)
+                else pl.lit(pl.Series([[]], dtype=dtype)).first().alias(name)
+            )
     return frame.select(columns)
 
 

@@ -85,7 +85,16 @@ def decode_body(book: SchemaBook, message: SplitMessage) -> dict[str, Any]:
         record = fastavro.schemaless_reader(buffer, message.writer.parsed, book.reader.parsed)
     except EOFError as error:
         raise UndecodableError("truncated", "the body ends before the record does") from error
-    except (MemoryError, OverflowError, IndexError, ValueError, TypeError, KeyError, struct.error, fastavro.read.SchemaResolutionError) as error:
+    except (
+        MemoryError,
+        OverflowError,
+        IndexError,
+        ValueError,
+        TypeError,
+        KeyError,
+        struct.error,
+        fastavro.read.SchemaResolutionError,
+    ) as error:
         raise UndecodableError("malformed", f"{type(error).__name__}: {error}"[:500]) from error
     left = len(message.body) - buffer.tell()
     if left:

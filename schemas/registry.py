@@ -43,7 +43,9 @@ class WriterSchema:
 def make_schema(raw: Mapping[str, Any]) -> WriterSchema:
     """Parse a schema and compute its fingerprint. Raises `fastavro.schema.SchemaParseException`."""
     little_endian = bytes.fromhex(fingerprint(to_parsing_canonical_form(dict(raw)), "CRC-64-AVRO"))
-    return WriterSchema(str(raw["name"]), raw, fastavro.parse_schema(dict(raw)), int.from_bytes(little_endian, "little"))
+    return WriterSchema(
+        str(raw["name"]), raw, fastavro.parse_schema(dict(raw)), int.from_bytes(little_endian, "little")
+    )
 
 
 @cache
@@ -65,7 +67,9 @@ def released_schemas(name: str) -> tuple[WriterSchema, ...]:
     found = [
         (int(entry.name.split(".")[1][1:]), entry) for entry in folder.iterdir() if entry.name.startswith(f"{name}.v")
     ]
-    return tuple(make_schema(json.loads(entry.read_text(encoding="utf-8"))) for _, entry in sorted(found, key=lambda f: f[0]))
+    return tuple(
+        make_schema(json.loads(entry.read_text(encoding="utf-8"))) for _, entry in sorted(found, key=lambda f: f[0])
+    )
 
 
 class SchemaIds(Protocol):

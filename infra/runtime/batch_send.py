@@ -38,7 +38,9 @@ async def send_records(
                 builder = producer.create_batch()
                 if builder.append(key=key, value=value, timestamp=timestamp_ms) is None:
                     # Larger than a batch: alone, so that only the request limit bounds it.
-                    futures.append(await producer.send(topic, value, key=key, partition=partition, timestamp_ms=timestamp_ms))
+                    futures.append(
+                        await producer.send(topic, value, key=key, partition=partition, timestamp_ms=timestamp_ms)
+                    )
         if builder.record_count():
             futures.append(await producer.send_batch(builder, topic, partition=partition))
         count += len(rows)
@@ -48,7 +50,12 @@ async def send_records(
 
 
 async def send_columns(
-    producer: AIOKafkaProducer, topic: str, partition: int, keys: Sequence[bytes], values: Sequence[bytes], timestamp_ms: int
+    producer: AIOKafkaProducer,
+    topic: str,
+    partition: int,
+    keys: Sequence[bytes],
+    values: Sequence[bytes],
+    timestamp_ms: int,
 ) -> int:
     """Send records of one partition that share a timestamp; as `send_records`, without a tuple a record.
 

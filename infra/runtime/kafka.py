@@ -84,4 +84,13 @@ def consumer(bootstrap: str, *topics: str, group_id: str | None = None, **more: 
     return AIOKafkaConsumer(*topics, **(settings | more))
 
 
-__all__ = ["AIOKafkaConsumer", "AIOKafkaProducer", "TopicPartition", "consumer", "partition_counts", "producer", "supports_idempotence", "unreachable"]
+__all__ = [
+    "AIOKafkaConsumer",
+    "AIOKafkaProducer",
+    "TopicPartition",
+    "consumer",
+    "partition_counts",
+    "producer",
+    "supports_idempotence",
+    "unreachable",
+]

@@ -17,8 +17,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
-    bootstrap: str = Field(default="", description="HOST:PORT[,HOST:PORT] of the Kafka brokers; empty: start one locally")
-    data_dir: Path = Field(default=Path(".fleetpulse"), description="folder for the lake, the spools, the local broker, logs")
+    bootstrap: str = Field(
+        default="", description="HOST:PORT[,HOST:PORT] of the Kafka brokers; empty: start one locally"
+    )
+    data_dir: Path = Field(
+        default=Path(".fleetpulse"), description="folder for the lake, the spools, the local broker, logs"
+    )
     lake: Path | None = Field(default=None, description="folder of the lake; default: DATA_DIR/lake")
     cache_dir: Path = Field(
         default=Path("~/.cache/fleetpulse"), description="where `fleetpulse broker fetch` keeps the jars"

@@ -107,7 +107,11 @@ class Child:
             task.cancel()
         if ready in done:
             return self.ready
-        what = f"ended with exit code {self._process.returncode}" if ended in done else f"was not ready in {timeout_s:.0f} s"
+        what = (
+            f"ended with exit code {self._process.returncode}"
+            if ended in done
+            else f"was not ready in {timeout_s:.0f} s"
+        )
         raise ChildError(f"{self.name} {what}: {self._last_words()}", way_out=f"Its log is {self.log_file}")
 
     def _last_words(self) -> str:

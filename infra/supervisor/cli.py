@@ -12,18 +12,26 @@ if TYPE_CHECKING:
 
 
 def up(  # noqa: PLR0917  # every option is one; Typer passes them by name
-    run_for: Annotated[str | None, typer.Option("--for", help="stop after this time, for example 30s or 5m; default: Ctrl-C")] = None,
+    run_for: Annotated[
+        str | None, typer.Option("--for", help="stop after this time, for example 30s or 5m; default: Ctrl-C")
+    ] = None,
     agents: Annotated[int, typer.Option(min=0, max=100_000, help="simulated agents; 0 for none")] = 200,
     rate: Annotated[float, typer.Option(min=1, help="events/s that the simulated fleet publishes")] = 1000.0,
     seed: Annotated[int, typer.Option(help="seed of the simulated fleet")] = 1,
     workers: Annotated[int, typer.Option(min=1, max=64, help="stream workers")] = 1,
     broker: Annotated[str, typer.Option(help="auto, kafka, tansu, or HOST:PORT of a broker of yours")] = "auto",
-    data_dir: Annotated[Path | None, typer.Option(help="folder of the run; with --report default: a new one each time")] = None,
-    report: Annotated[Path | None, typer.Option(help="write the report of the run, JSON, to this file (needs --for)")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="folder of the run; with --report default: a new one each time")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="write the report of the run, JSON, to this file (needs --for)")
+    ] = None,
     incidents: Annotated[bool, typer.Option(help="let the simulated fleet have incidents")] = True,
     probe: Annotated[bool, typer.Option(help="watch this very machine")] = True,
     example: Annotated[bool, typer.Option(help="run the example agent")] = True,
-    plain: Annotated[bool, typer.Option(help="lines instead of a live picture (also when output is not a terminal)")] = False,
+    plain: Annotated[
+        bool, typer.Option(help="lines instead of a live picture (also when output is not a terminal)")
+    ] = False,
 ) -> None:
     """Run the whole system: broker, streams, lake, a probe of this machine, an example agent, a simulated fleet.
 
@@ -82,7 +90,11 @@ async def _show(plan: Any, settings: Any, broker: str, report: Path | None, *, p
     from infra.supervisor.view import plain_line, render  # noqa: PLC0415
 
     console = Console(stderr=False)
-    live = None if plain or not console.is_terminal else Live(console=console, refresh_per_second=2, screen=False, auto_refresh=False)
+    live = (
+        None
+        if plain or not console.is_terminal
+        else Live(console=console, refresh_per_second=2, screen=False, auto_refresh=False)
+    )
     painter: list[asyncio.Task[None]] = []
 
     async def paint(run: Run) -> None:
@@ -127,7 +139,10 @@ def _summary(found: dict[str, Any], report: Path | None) -> None:
     )
     for name, quantiles in latency.items():
         if quantiles.get("p50") is not None:
-            console.print(f"{name.replace('_', ' '):<20} p50 {quantiles['p50']:.3f} s  p99 {quantiles['p99']:.3f} s", highlight=False)
+            console.print(
+                f"{name.replace('_', ' '):<20} p50 {quantiles['p50']:.3f} s  p99 {quantiles['p99']:.3f} s",
+                highlight=False,
+            )
     table = Table("incident", "injected", "found", "delay p50", box=None, header_style="dim")
     for kind, row in sorted(found["incidents"].items()):
         delay = row.get("delay_p50_s")

@@ -32,41 +32,46 @@ class Offsets:
 
 
 class OffsetReader:
-    """Asks the broker; one consumer without a group and one admin client."""
+    """Asks the broker: a consumer a group, assigned by hand so that it never joins the group, and one admin client.
+
+    Not by the admin client's list of a group's offsets: the versions that it speaks are misread on Tansu.
+    """
 
     def __init__(self, bootstrap: str, groups: Mapping[str, Sequence[str]]) -> None:
-        self._bootstrap = bootstrap
         self._groups = groups
-        self._consumer: AIOKafkaConsumer = consumer(bootstrap)
+        self._consumers: dict[str, AIOKafkaConsumer] = {g: consumer(bootstrap, group_id=g) for g in groups}
         self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
 
     async def start(self) -> None:
         """Connect. Raises `KafkaError`."""
-        await self._consumer.start()
         await self._admin.start()
+        partitions = await self._partitions()
+        for group, client in self._consumers.items():
+            await client.start()
+            client.assign([tp for tp in partitions if tp.topic in self._groups[group]])
+            client.pause(*client.assignment())
 
     async def stop(self) -> None:
         """Disconnect."""
-        await self._consumer.stop()
+        await asyncio.gather(*(client.stop() for client in self._consumers.values()), return_exceptions=True)
         await self._admin.close()
 
-    async def read(self) -> Offsets:
-        """The present offsets. Raises `KafkaError` when the broker is away."""
-        described = await self._admin.describe_topics()
-        tps = [
+    async def _partitions(self) -> list[TopicPartition]:
+        return [
             TopicPartition(topic["topic"], part["partition"])
-            for topic in described
+            for topic in await self._admin.describe_topics()
             if topic["topic"] in TOPICS
             for part in topic["partitions"]
         ]
-        offsets = Offsets(ends=dict(await self._consumer.end_offsets(tps)))
-        for group, topics in self._groups.items():
-            committed = await self._admin.list_consumer_group_offsets(group)
-            offsets.committed[group] = {
-                TopicPartition(tp.topic, tp.partition): found.offset
-                for tp, found in committed.items()
-                if tp.topic in topics and found.offset >= 0
-            }
+
+    async def read(self) -> Offsets:
+        """The present offsets. Raises `KafkaError` when the broker is away."""
+        client = next(iter(self._consumers.values()))
+        offsets = Offsets(ends=dict(await client.end_offsets(await self._partitions())))
+        for group, member in self._consumers.items():
+            # One request for all partitions; the public `committed` would send one for each.
+            found = await member._coordinator.fetch_committed_offsets(list(member.assignment()))  # noqa: SLF001
+            offsets.committed[group] = {tp: known.offset for tp, known in found.items() if known.offset >= 0}
         return offsets
 
 

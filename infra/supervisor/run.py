@@ -62,7 +62,11 @@ def prepare_folders(data_dir: Path, lake: Path) -> None:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise LakeError(f"cannot write to {folder}: {error.strerror}", setting=setting, way_out="Choose a folder that you may write to") from error
+            raise LakeError(
+                f"cannot write to {folder}: {error.strerror}",
+                setting=setting,
+                way_out="Choose a folder that you may write to",
+            ) from error
     for name in ("logs", "accounts"):
         (data_dir / name).mkdir(exist_ok=True)
 
@@ -108,7 +112,10 @@ async def _measure(run: Run, reader: OffsetReader) -> None:
             run.picture.rates = {t: max(totals[t] - last[1][t], 0) / (now_s - last[0]) for t in TOPICS}
         last = (now_s, totals)
         run.picture.totals = totals
-        run.picture.lags = {"streams": offsets.lag(STREAMS_GROUP, STREAM_SOURCES), "lake": offsets.lag(LAKE_GROUP, TOPICS)}
+        run.picture.lags = {
+            "streams": offsets.lag(STREAMS_GROUP, STREAM_SOURCES),
+            "lake": offsets.lag(LAKE_GROUP, TOPICS),
+        }
         run.picture.elapsed_s = now_s - run.started_s
         run.picture.status = run.fleet.counts()
         run.picture.lowest_trust = run.fleet.lowest_trust(5)
@@ -147,7 +154,9 @@ async def _count_ledger(run: Run) -> None:
     while True:
         await asyncio.sleep(_LEDGER_EVERY_S if counted_s is not None else 5.0)
         try:
-            found = await run_json("ledger", "--lake", str(run.plan.lake), "--json", "--limit", "1", environment=run.environment)
+            found = await run_json(
+                "ledger", "--lake", str(run.plan.lake), "--json", "--limit", "1", environment=run.environment
+            )
         except ChildError as error:
             run.picture.message = str(error)
             continue
@@ -188,9 +197,22 @@ async def _report(run: Run, report: Path) -> dict[str, Any]:
     """Write the report of a bounded run and return it."""
     processes = run.plan.data_dir / "processes.json"
     processes.write_text(
-        json.dumps({n: {"peak_rss_bytes": c.cost.peak_rss_bytes, "cpu_s": round(c.cost.cpu_s, 3), "restarts": c.restarts} for n, c in run.children.items()})
+        json.dumps(
+            {
+                n: {"peak_rss_bytes": c.cost.peak_rss_bytes, "cpu_s": round(c.cost.cpu_s, 3), "restarts": c.restarts}
+                for n, c in run.children.items()
+            }
+        )
     )
-    arguments = ["report", "--lake", str(run.plan.lake), "--accounts", str(run.plan.accounts), "--processes", str(processes)]
+    arguments = [
+        "report",
+        "--lake",
+        str(run.plan.lake),
+        "--accounts",
+        str(run.plan.accounts),
+        "--processes",
+        str(processes),
+    ]
     arguments += ["--broker", str(run.broker["kind"]), "--json"]
     if run.plan.truth.exists():
         arguments += ["--truth", str(run.plan.truth)]
@@ -234,7 +256,11 @@ async def run_system(
                     _measure(run, reader),
                     _count_ledger(run),
                     follow(run.plan.bootstrap, run.fleet),
-                    *(_keep_alive(child) for name, child in run.children.items() if name not in ("broker", "simulator")),
+                    *(
+                        _keep_alive(child)
+                        for name, child in run.children.items()
+                        if name not in ("broker", "simulator")
+                    ),
                 ) as tasks:
                     await _until_over(run, stopping, tasks)
                 for child in run.children.values():

@@ -65,11 +65,20 @@ def _fleet(picture: Picture) -> Table:
 
 
 def _alerts(picture: Picture) -> Table:
-    table = Table(title=f"Alerts ({picture.firing} firing)", title_justify="left", expand=True, box=None, show_header=False)
+    table = Table(
+        title=f"Alerts ({picture.firing} firing)", title_justify="left", expand=True, box=None, show_header=False
+    )
     for alert in picture.alerts:
         style = _SEVERITY.get(str(alert["severity"]), "") if alert["state"] == "firing" else "dim"
         # Text, not markup: what an agent says is shown, never interpreted.
-        table.add_row(Text(f"{alert['state']:<9}{alert['severity']:<9}{alert['name']:<22}{alert['summary']}", style, overflow="ellipsis", no_wrap=True))
+        table.add_row(
+            Text(
+                f"{alert['state']:<9}{alert['severity']:<9}{alert['name']:<22}{alert['summary']}",
+                style,
+                overflow="ellipsis",
+                no_wrap=True,
+            )
+        )
     if not picture.alerts:
         table.add_row(Text("none yet", "dim"))
     return table
@@ -111,7 +120,11 @@ def render(picture: Picture) -> RenderableType:
             Text.assemble(("Lag       ", "bold"), lags),
             _delivery(picture),
             processes,
-            Text(picture.message or "Ctrl-C stops everything cleanly. In another terminal: fleetpulse sql \"SELECT * FROM agents\"", "dim"),
+            Text(
+                picture.message
+                or 'Ctrl-C stops everything cleanly. In another terminal: fleetpulse sql "SELECT * FROM agents"',
+                "dim",
+            ),
         ),
         border_style="dim",
     )
