@@ -316,20 +316,23 @@ class Pipeline:
         publishing["oldest_us"][slots] = NOTHING_PENDING
         return outputs
 
-    def tick(self, state: PartitionState, now_s: float, *, seen_until_s: float | None) -> Outputs:
+    def tick(
+        self, state: PartitionState, now_s: float, *, beats_until_s: float | None, steps_until_s: float | None
+    ) -> Outputs:
         """What time brings: coalesced scores, alerts that end, and what is missing: beats, and the rest of what began.
 
-        `seen_until_s`: time up to which all events that reached the broker have been applied, None when some wait.
-        Deadlines are held against it, not against `now_s`.
+        `beats_until_s`, `steps_until_s`: time up to which all heartbeats and lifecycle events that reached the broker have
+        been applied, None when that is not known. Deadlines are held against them, not against `now_s`.
         """
         outputs = self.collect(state, now_s)
         count = len(state.agents)
         if not count:
             return outputs
-        if seen_until_s is not None:
+        if beats_until_s is not None:
             beats = state.agents.arrays["heartbeat"]
-            self._changed(state, heartbeat.scan(self.config.heartbeat, beats, count, seen_until_s), outputs)
-            self._silent(state, silent.scan(self.config.silent, state.silent, seen_until_s), outputs)
+            self._changed(state, heartbeat.scan(self.config.heartbeat, beats, count, beats_until_s), outputs)
+        if steps_until_s is not None:
+            self._silent(state, silent.scan(self.config.silent, state.silent, steps_until_s), outputs)
         ended = causes.on_time(self.config.alerts, self._book(state), state.agents.slots.keys, now_s)
         self._alert(state, ended, outputs)
         return outputs

@@ -12,11 +12,13 @@ from infra.runtime.columnar_fetch import RecordColumns
 class Progress:
     """Counters of one worker.
 
-    `records` by topic; `position` (topic, partition) -> next offset; `last_s` monotonic seconds of the last batch.
+    `records` by topic; `position` (topic, partition) -> next offset; `arrived_ms` the same -> when the last processed
+    record reached the broker, ms since the epoch; `last_s` monotonic seconds of the last batch.
     """
 
     records: dict[str, int] = field(default_factory=dict)
     position: dict[tuple[str, int], int] = field(default_factory=dict)
+    arrived_ms: dict[tuple[str, int], int] = field(default_factory=dict)
     emitted: int = 0
     batches: int = 0
     last_s: float | None = None
@@ -28,6 +30,7 @@ class Progress:
         """Count a finished batch."""
         self.records[columns.topic] = self.records.get(columns.topic, 0) + len(columns)
         self.position[columns.topic, columns.partition] = columns.next_offset
+        self.arrived_ms[columns.topic, columns.partition] = columns.timestamps_ms[-1]
         self.batches += 1
         self.last_s = clock.monotonic_s()
 

@@ -61,7 +61,12 @@ async def tick_forever(app: StreamApp) -> None:
         for state in list(app.partitions.values()):
             now_s = app.clock.now_s()
             async with state.lock:
-                outputs = app.pipeline.tick(state, now_s, seen_until_s=_seen_until_s(app, state.partition))
+                outputs = app.pipeline.tick(
+                    state,
+                    now_s,
+                    beats_until_s=_seen_until_s(app, "fleet.heartbeats", state.partition, now_s),
+                    steps_until_s=_seen_until_s(app, "fleet.lifecycle", state.partition, now_s),
+                )
             await app.emit(outputs, state.partition)
 
 
@@ -74,20 +79,20 @@ def _lag(app: StreamApp) -> int:
     return lag
 
 
-def _seen_until_s(app: StreamApp, partition: int) -> float | None:
-    """Wall time up to which every heartbeat that reached the broker has been processed; None when some wait.
+def _seen_until_s(app: StreamApp, topic: str, partition: int, now_s: float) -> float | None:
+    """Wall time up to which all records of a partition that reached the broker have been processed; None at first.
 
-    The time of the last answer to a fetch, if the partition was read to its end then: a worker that was busy, or cut off,
-    must not take its own silence for the agents'.
+    That is when the last processed record arrived, or when the broker last answered that there is no more. A worker that
+    was busy, or cut off, must not take its own silence for the agents'.
     """
-    position = app.progress.position.get(("fleet.heartbeats", partition))
+    seen_ms = app.progress.arrived_ms.get((topic, partition))
+    position = app.progress.position.get((topic, partition), 0)
     for tp in app.consumer.assignment():
-        if tp.topic == "fleet.heartbeats" and tp.partition == partition:
+        if tp.topic == topic and tp.partition == partition:
             end, fetched_ms = app.fetched(tp)
-            if end is None or fetched_ms is None or (end > 0 and (position is None or position < end)):
-                return None
-            return fetched_ms / 1000
-    return None
+            if end is not None and fetched_ms is not None and position >= end:
+                seen_ms = max(seen_ms or 0, fetched_ms)
+    return None if seen_ms is None else min(seen_ms / 1000, now_s)
 
 
 async def _watch(app: StreamApp) -> None:

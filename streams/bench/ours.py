@@ -45,9 +45,16 @@ async def run(bootstrap: str, events: int, app_id: str) -> None:
     await app.start()
     ticks = asyncio.create_task(tick_forever(app))
     if os.environ.get("DBG"):
+
         async def rss():
             while True:
-                print(app.progress.total, open("/proc/self/status").read().split("VmRSS:")[1].split("kB")[0].strip(), flush=True); await asyncio.sleep(0.5)
+                print(
+                    app.progress.total,
+                    open("/proc/self/status").read().split("VmRSS:")[1].split("kB")[0].strip(),
+                    flush=True,
+                )
+                await asyncio.sleep(0.5)
+
         asyncio.create_task(rss())
     await over.wait()
     await app.consumer.commit()
