@@ -34,18 +34,68 @@ class Topic:
 
 _TOPICS = (
     Topic("fleet.heartbeats", "heartbeat", "heartbeats", "agents say that they are alive", 2 * DAY_S, 7 * DAY_S),
-    Topic("fleet.metrics", "metrics", "metrics", "the four metric families of agents, and custom metrics", 2 * DAY_S, 90 * DAY_S),
+    Topic(
+        "fleet.metrics",
+        "metrics",
+        "metrics",
+        "the four metric families of agents, and custom metrics",
+        2 * DAY_S,
+        90 * DAY_S,
+    ),
     Topic("fleet.violations", "violation", "violations", "policy violations with context", 7 * DAY_S, 365 * DAY_S),
     Topic("fleet.logs", "log", "logs", "structured logs of agents", 2 * DAY_S, 30 * DAY_S),
     Topic("fleet.runs", "run", "runs", "runs, steps and failures", 2 * DAY_S, 90 * DAY_S),
-    Topic("fleet.lifecycle", "lifecycle", "lifecycle", "steps of an agent's turn: started, thinking, tools, completed", 2 * DAY_S, 30 * DAY_S),
+    Topic(
+        "fleet.lifecycle",
+        "lifecycle",
+        "lifecycle",
+        "steps of an agent's turn: started, thinking, tools, completed",
+        2 * DAY_S,
+        30 * DAY_S,
+    ),
     Topic("fleet.hosts", "host", "hosts", "host probes", 2 * DAY_S, 90 * DAY_S, key="host"),
-    Topic("fleet.trust", "trust", "trust", "rolling trust of every agent", 2 * DAY_S, 90 * DAY_S, compacted=True, derived=True),
-    Topic("fleet.anomalies", "anomaly", "anomalies", "flagged metric values with their explanation", 7 * DAY_S, 90 * DAY_S, derived=True),
-    Topic("fleet.status", "status", "status", "online, late, offline, degraded", 2 * DAY_S, 90 * DAY_S, compacted=True, derived=True),
-    Topic("fleet.forecasts", "forecast", "forecasts", "predicted threshold crossings", 2 * DAY_S, 30 * DAY_S, derived=True),
+    Topic(
+        "fleet.trust",
+        "trust",
+        "trust",
+        "rolling trust of every agent",
+        2 * DAY_S,
+        90 * DAY_S,
+        compacted=True,
+        derived=True,
+    ),
+    Topic(
+        "fleet.anomalies",
+        "anomaly",
+        "anomalies",
+        "flagged metric values with their explanation",
+        7 * DAY_S,
+        90 * DAY_S,
+        derived=True,
+    ),
+    Topic(
+        "fleet.status",
+        "status",
+        "status",
+        "online, late, offline, degraded",
+        2 * DAY_S,
+        90 * DAY_S,
+        compacted=True,
+        derived=True,
+    ),
+    Topic(
+        "fleet.forecasts", "forecast", "forecasts", "predicted threshold crossings", 2 * DAY_S, 30 * DAY_S, derived=True
+    ),
     Topic("fleet.alerts", "alert", "alerts", "the life of alerts", 7 * DAY_S, 365 * DAY_S, derived=True),
-    Topic("fleet.deadletter", "deadletter", "deadletter", "what could not be decoded or accepted", 14 * DAY_S, 90 * DAY_S, derived=True),
+    Topic(
+        "fleet.deadletter",
+        "deadletter",
+        "deadletter",
+        "what could not be decoded or accepted",
+        14 * DAY_S,
+        90 * DAY_S,
+        derived=True,
+    ),
 )
 
 TOPICS: MappingProxyType[str, Topic] = MappingProxyType({topic.name: topic for topic in _TOPICS})
@@ -55,7 +105,7 @@ TABLES: MappingProxyType[str, Topic] = MappingProxyType({topic.table: topic for 
 """Every topic by its table in the lake."""
 
 STREAMS_CHANGELOG = "fleetpulse-streams-state-changelog"
-"""Where the stream workers keep their state: compacted, as many partitions as the event topics. Nobody else reads it."""
+"""Where the stream workers keep their state: compacted, partitioned like the event topics. Nobody else reads it."""
 
 STREAM_SOURCES: tuple[str, ...] = (
     "fleet.metrics",

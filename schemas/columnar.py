@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 import fastavro
 import numpy as np
@@ -214,12 +214,13 @@ def _uniform(book: SchemaBook, values: Sequence[bytes | None]) -> tuple[WriterSc
     writer = book.by_fingerprint(int.from_bytes(prefix[2:], "little"))
     if writer is None:
         return None
+    present = cast("Sequence[bytes]", values)  # a None among them raises and is handled
     try:
-        if set(map(_PREFIX, values)) != {prefix} or max(map(len, values)) > MAX_BODY_BYTES:  # type: ignore[arg-type]  # a None raises and is handled
+        if set(map(_PREFIX, present)) != {prefix} or max(map(len, present)) > MAX_BODY_BYTES:
             return None
     except TypeError:
         return None
-    return writer, list(map(_BODY, values))
+    return writer, list(map(_BODY, present))
 
 
 def decode_batch(book: SchemaBook, values: Sequence[bytes | None]) -> DecodedBatch:

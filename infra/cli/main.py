@@ -7,9 +7,10 @@ A command is an entry point of group `fleetpulse.commands` that names a Typer ap
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -18,36 +19,42 @@ from infra.runtime.errors import EXIT_USER_ERROR, FleetpulseError
 GROUP = "fleetpulse.commands"
 
 
-def _to_click(entry: EntryPoint) -> click.Command:
-    loaded = entry.load()
-    if not isinstance(loaded, typer.Typer):
-        app = typer.Typer(add_completion=False)
-        app.command(name=entry.name)(loaded)
-        loaded = app
-    command = typer.main.get_command(loaded)
-    command.name = entry.name
-    return command
+def _command(name: str, function: Callable[..., None], **more: Any) -> typer.Typer:  # noqa: ANN401  # Typer's own options
+    """One function as an app."""
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    single.command(name=name, **more)(function)
+    return single
+
+
+def _load(entry: EntryPoint) -> typer.Typer:
+    loaded: Any = entry.load()
+    return loaded if isinstance(loaded, typer.Typer) else _command(entry.name, loaded)
 
 
 class EntryPointGroup(TyperGroup):
     """A group whose members are entry points."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    # Typer brings a Click of its own under a private name, so its types are left open here.
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401  # see above
         del ctx
         return sorted(entry.name for entry in entry_points(group=GROUP))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401  # see above
         del ctx
         for entry in entry_points(group=GROUP):
             if entry.name == cmd_name:
                 try:
-                    return _to_click(entry)
+                    loaded = _load(entry)
                 except ModuleNotFoundError as error:
-                    return _missing(cmd_name, error)
+                    loaded = _missing(cmd_name, error)
+                command = typer.main.get_command(loaded)
+                command.name = cmd_name
+                return command
         return None
 
 
-def _missing(name: str, error: ModuleNotFoundError) -> click.Command:
+def _missing(name: str, error: ModuleNotFoundError) -> typer.Typer:
     """A command that says which part is not installed, in place of one that cannot be loaded."""
 
     def complain() -> None:
@@ -56,10 +63,23 @@ def _missing(name: str, error: ModuleNotFoundError) -> click.Command:
             way_out="Install the extra that has it: pip install 'fleetpulse[all]'",
         )
 
-    return click.Command(name, callback=complain, help=f"(not installed: {error.name})", add_help_option=False)
+    takes_anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return _command(
+        name,
+        complain,
+        help=f"(not installed: {error.name})",
+        add_help_option=False,
+        context_settings=takes_anything,
+    )
 
 
-app = typer.Typer(cls=EntryPointGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=EntryPointGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
 
 
 @app.callback()

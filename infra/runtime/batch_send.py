@@ -14,7 +14,8 @@ BATCH_BYTES = 512 * 1024
 
 def partition_of(key: bytes, partitions: int) -> int:
     """Kafka's default: murmur2 of the key, sign bit cleared, modulo the number of partitions."""
-    return (murmur2(key) & 0x7FFFFFFF) % partitions
+    hashed: int = murmur2(key)
+    return (hashed & 0x7FFFFFFF) % partitions
 
 
 async def send_records(

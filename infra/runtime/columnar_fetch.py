@@ -52,15 +52,15 @@ def _drain(result: Any, tp: TopicPartition, max_records: int) -> RecordColumns |
     """Take up to about `max_records` records (whole Kafka batches) out of a fetch result, advancing its position."""
     if not result.check_assignment(tp) or not result.has_more():
         return None
-    fetched = result._partition_records  # noqa: SLF001  # see the module's docstring
-    source = fetched._records  # noqa: SLF001
+    fetched = result._partition_records  # see the module's docstring
+    source = fetched._records
     offsets: list[int] = []
     timestamps: list[int] = []
     values: list[bytes | None] = []
     position = fetched.next_fetch_offset
     while len(values) < max_records and source.has_next():
         batch = source.next_batch()
-        if fetched._check_crcs and not batch.validate_crc():  # noqa: SLF001
+        if fetched._check_crcs and not batch.validate_crc():
             raise CorruptRecordException(f"Invalid CRC - {tp}")
         if not batch.is_control_batch:
             records = list(batch)
@@ -71,15 +71,44 @@ def _drain(result: Any, tp: TopicPartition, max_records: int) -> RecordColumns |
             values += [r.value for r in records]
         position = max(position, batch.next_offset)
     fetched.next_fetch_offset = position
-    result._update_position()  # noqa: SLF001
+    result._update_position()
     if not source.has_next():
-        result._partition_records = None  # noqa: SLF001
+        result._partition_records = None
         # Its iterator, which nobody runs here, refers back to it: without this the fetched megabyte waits for the
         # garbage collector.
-        fetched._records_iterator = None  # noqa: SLF001
+        fetched._records_iterator = None
     if not values:
         return None
     return RecordColumns(tp.topic, tp.partition, offsets, timestamps, values, position)
+
+
+def _drain_all(
+    fetcher: Any,  # noqa: ANN401  # aiokafka ships no types
+    partitions: Collection[TopicPartition],
+    max_records: int,
+) -> dict[TopicPartition, RecordColumns]:
+    """What lies fetched of `partitions` (empty: of all); raises what a fetch met once no records come before it."""
+    drained: dict[TopicPartition, RecordColumns] = {}
+    for tp in list(fetcher._records):
+        if partitions and tp not in partitions:
+            if not fetcher._subscriptions.is_assigned(tp):
+                del fetcher._records[tp]
+            continue
+        result = fetcher._records[tp]
+        if not isinstance(result, FetchResult):
+            if drained:
+                return drained
+            del fetcher._records[tp]
+            fetcher._notify(fetcher._wait_consume_future)
+            result.check_raise()
+            continue
+        columns = _drain(result, tp, max_records)
+        if not result.has_more():
+            del fetcher._records[tp]
+            fetcher._notify(fetcher._wait_consume_future)
+        if columns is not None:
+            drained[tp] = columns
+    return drained
 
 
 async def fetch_columns(
@@ -95,42 +124,23 @@ async def fetch_columns(
     Kafka batches. Raises what the fetch met: `OffsetOutOfRangeError`, `CorruptRecordException`, authorization
     errors, `ConsumerStoppedError`.
     """
-    fetcher = consumer._fetcher  # noqa: SLF001  # see the module's docstring
-    if consumer._closed or fetcher._closed:  # noqa: SLF001
+    fetcher = consumer._fetcher  # see the module's docstring
+    if consumer._closed or fetcher._closed:
         raise ConsumerStoppedError
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout_s
-    subscriptions = fetcher._subscriptions  # noqa: SLF001
+    subscriptions = fetcher._subscriptions
     with subscriptions.fetch_context():
         while True:
             if subscriptions.reassignment_in_progress:
                 await subscriptions.wait_for_assignment()
-            drained: dict[TopicPartition, RecordColumns] = {}
-            for tp in list(fetcher._records):  # noqa: SLF001
-                if partitions and tp not in partitions:
-                    if not subscriptions.is_assigned(tp):
-                        del fetcher._records[tp]  # noqa: SLF001
-                    continue
-                result = fetcher._records[tp]  # noqa: SLF001
-                if not isinstance(result, FetchResult):
-                    if drained:
-                        return drained
-                    del fetcher._records[tp]  # noqa: SLF001
-                    fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001
-                    result.check_raise()
-                    continue
-                columns = _drain(result, tp, max_records)
-                if not result.has_more():
-                    del fetcher._records[tp]  # noqa: SLF001
-                    fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001
-                if columns is not None:
-                    drained[tp] = columns
+            drained = _drain_all(fetcher, partitions, max_records)
             left_s = end - loop.time()
             if drained or left_s <= 0:
                 return drained
-            waiter = fetcher._create_fetch_waiter()  # noqa: SLF001
+            waiter = fetcher._create_fetch_waiter()
             done, pending = await asyncio.wait([waiter], timeout=left_s)
-            if not done or fetcher._closed:  # noqa: SLF001
+            if not done or fetcher._closed:
                 for future in pending:
                     future.cancel()
                 return {}

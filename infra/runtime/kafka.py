@@ -13,7 +13,7 @@ from infra.runtime.errors import BrokerUnreachableError
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 SESSION_TIMEOUT_MS = 6_000
-"""Six seconds: Tansu holds a join for half of the session timeout, and a dead member's partitions wait for all of it."""
+"""Tansu holds a join for half of the session timeout, and a dead member's partitions wait for all of it."""
 
 
 async def supports_idempotence(bootstrap: str) -> bool:

@@ -1,17 +1,20 @@
-"""`fleetpulse up`."""
+"""`fleetpulse up`. What is heavy is imported when the command is called."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from infra.runtime.settings import Settings
+    from infra.supervisor.plan import RunPlan
     from infra.supervisor.run import Run
 
 
-def up(  # noqa: PLR0917  # every option is one; Typer passes them by name
+def up(
     run_for: Annotated[
         str | None, typer.Option("--for", help="stop after this time, for example 30s or 5m; default: Ctrl-C")
     ] = None,
@@ -37,26 +40,24 @@ def up(  # noqa: PLR0917  # every option is one; Typer passes them by name
 
     Example:  fleetpulse up --for 30s --agents 500 --rate 5000 --report run.json
     """
-    import asyncio  # noqa: PLC0415  # commands load what is heavy when they are called
+    import asyncio
 
-    from infra.runtime.errors import SettingError  # noqa: PLC0415
-    from infra.runtime.logs import configure_logs  # noqa: PLC0415
-    from infra.runtime.settings import load_settings  # noqa: PLC0415
-    from infra.supervisor import plan as plans  # noqa: PLC0415
+    from infra.runtime.durations import parse_duration_s
+    from infra.runtime.errors import SettingError
+    from infra.runtime.logs import configure_logs
+    from infra.runtime.settings import load_settings
+    from infra.supervisor.plan import RunPlan
 
     settings = load_settings(data_dir=data_dir)
     configure_logs("warning" if settings.log_level == "info" else settings.log_level, settings.log_format, "up")
-    try:
-        run_for_s = plans.parse_duration_s(run_for) if run_for else None
-    except ValueError as error:
-        raise SettingError(f"--for: {error}", way_out="Write for example 30s, 5m or 2h") from error
+    run_for_s = parse_duration_s(run_for, "--for") if run_for is not None else None
     if report is not None and run_for_s is None:
         raise SettingError("--report needs the length of the run", setting="--for", way_out="Add for example --for 30s")
     folder = settings.data_dir
     if report is not None and data_dir is None and "data_dir" not in settings.model_fields_set:
         folder = settings.data_dir / "runs" / _stamp()
     lake = settings.lake if settings.lake is not None and folder == settings.data_dir else folder / "lake"
-    plan = plans.RunPlan(
+    plan = RunPlan(
         bootstrap="",
         data_dir=folder.absolute(),
         lake=lake.absolute(),
@@ -69,25 +70,44 @@ def up(  # noqa: PLR0917  # every option is one; Typer passes them by name
         probe=probe,
         example=example,
     )
-    found = asyncio.run(_show(plan, settings, broker, report, plain=plain))
-    if found is not None:
-        _summary(found, report)
+    if report is not None:
+        _require_writable(report)
+    found = asyncio.run(_show(plan, settings, broker, with_report=report is not None, plain=plain))
+    if found is not None and report is not None:
+        report.write_text(json.dumps(found, indent=2) + "\n")
+        _summary(found)
+        typer.echo(f"report: {report}")
+
+
+def _require_writable(report: Path) -> None:
+    """Fail before the run rather than after it. Raises `SettingError`."""
+    from infra.runtime.errors import SettingError
+
+    try:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.open("a").close()
+    except OSError as error:
+        raise SettingError(
+            f"cannot write {report}: {error.strerror}", setting="--report", way_out="Name a file that you may write"
+        ) from error
 
 
 def _stamp() -> str:
-    import datetime  # noqa: PLC0415
+    import datetime
 
     return datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-async def _show(plan: Any, settings: Any, broker: str, report: Path | None, *, plain: bool) -> dict[str, Any] | None:  # noqa: ANN401  # types of modules that load late
-    import asyncio  # noqa: PLC0415
+async def _show(
+    plan: RunPlan, settings: Settings, broker: str, *, with_report: bool, plain: bool
+) -> dict[str, Any] | None:
+    import asyncio
 
-    from rich.console import Console  # noqa: PLC0415
-    from rich.live import Live  # noqa: PLC0415
+    from rich.console import Console
+    from rich.live import Live
 
-    from infra.supervisor.run import run_system  # noqa: PLC0415
-    from infra.supervisor.view import plain_line, render  # noqa: PLC0415
+    from infra.supervisor.run import run_system
+    from infra.supervisor.view import plain_line, render
 
     console = Console(stderr=False)
     live = (
@@ -115,7 +135,7 @@ async def _show(plan: Any, settings: Any, broker: str, report: Path | None, *, p
         console.print(f"fleetpulse: {line}", style="dim", highlight=False, markup=False, soft_wrap=True)
 
     try:
-        return await run_system(plan, settings, broker_choice=broker, report=report, say=say, on_run=on_run)
+        return await run_system(plan, settings, broker_choice=broker, with_report=with_report, say=say, on_run=on_run)
     finally:
         for task in painter:
             task.cancel()
@@ -124,20 +144,17 @@ async def _show(plan: Any, settings: Any, broker: str, report: Path | None, *, p
             live.stop()
 
 
-def _summary(found: dict[str, Any], report: Path | None) -> None:
+def _summary(found: dict[str, Any]) -> None:
     """What a person wants to know of a finished run."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
     console = Console()
-    latency = found["latency_s"]
-    console.print(
-        f"published {found['published']['total']:,}  landed {found['landed']['total']:,}  missing {found['missing']:,}  "
-        f"duplicates {found['duplicates']:,}  dead letters {found['dead_letters']:,}  false alarms {found['false_alarms']:,}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    for name, quantiles in latency.items():
+    counts = {"published": found["published"]["total"], "landed": found["landed"]["total"]}
+    counts |= {name: found[name] for name in ("missing", "duplicates", "dead_letters", "false_alarms")}
+    told = "  ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())
+    console.print(told, highlight=False, soft_wrap=True)
+    for name, quantiles in found["latency_s"].items():
         if quantiles.get("p50") is not None:
             console.print(
                 f"{name.replace('_', ' '):<20} p50 {quantiles['p50']:.3f} s  p99 {quantiles['p99']:.3f} s",
@@ -148,4 +165,3 @@ def _summary(found: dict[str, Any], report: Path | None) -> None:
         delay = row.get("delay_p50_s")
         table.add_row(kind, str(row["injected"]), str(row["found"]), "" if delay is None else f"{delay:.1f} s")
     console.print(table)
-    console.print(f"report: {report}", style="dim", highlight=False)

@@ -70,7 +70,7 @@ class OffsetReader:
         offsets = Offsets(ends=dict(await client.end_offsets(await self._partitions())))
         for group, member in self._consumers.items():
             # One request for all partitions; the public `committed` would send one for each.
-            found = await member._coordinator.fetch_committed_offsets(list(member.assignment()))  # noqa: SLF001
+            found = await member._coordinator.fetch_committed_offsets(list(member.assignment()))
             offsets.committed[group] = {tp: known.offset for tp, known in found.items() if known.offset >= 0}
         return offsets
 

@@ -69,13 +69,3 @@ def producers(plan: RunPlan) -> list[Part]:
             simulate += ["--for", f"{plan.run_for_s:g}s"]
         parts.append(Part("simulator", tuple(simulate)))
     return parts
-
-
-def parse_duration_s(text: str) -> float:
-    """Seconds of `90`, `30s`, `5m`, `2h` or `1d`. Raises `ValueError`."""
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-    number, unit = (text[:-1], units[text[-1]]) if text and text[-1] in units else (text, 1.0)
-    seconds = float(number) * unit
-    if not 0 < seconds < 366 * 86400:
-        raise ValueError(f"{text!r} is not a duration between 0 and 366 days")
-    return seconds

@@ -193,33 +193,29 @@ async def _stop(run: Run, reader: OffsetReader, say: Callable[[str], None]) -> N
     await asyncio.gather(*(run.children[n].stop(25.0) for n in ("lake-writer", "notifier") if n in names))
 
 
-async def _report(run: Run, report: Path) -> dict[str, Any]:
-    """Write the report of a bounded run and return it."""
-    processes = run.plan.data_dir / "processes.json"
-    processes.write_text(
-        json.dumps(
-            {
-                n: {"peak_rss_bytes": c.cost.peak_rss_bytes, "cpu_s": round(c.cost.cpu_s, 3), "restarts": c.restarts}
-                for n, c in run.children.items()
-            }
-        )
-    )
-    arguments = [
-        "report",
-        "--lake",
-        str(run.plan.lake),
-        "--accounts",
-        str(run.plan.accounts),
-        "--processes",
-        str(processes),
-    ]
-    arguments += ["--broker", str(run.broker["kind"]), "--json"]
-    if run.plan.truth.exists():
-        arguments += ["--truth", str(run.plan.truth)]
-    found = await run_json(*arguments, environment=run.environment)
-    report.parent.mkdir(parents=True, exist_ok=True)
-    report.write_text(json.dumps(found, indent=2) + "\n")
-    return found
+def _write_costs(run: Run) -> Path:
+    """What each process has used, for the report."""
+    costs = {
+        name: {
+            "peak_rss_bytes": child.cost.peak_rss_bytes,
+            "cpu_s": round(child.cost.cpu_s, 3),
+            "restarts": child.restarts,
+        }
+        for name, child in run.children.items()
+    }
+    path = run.plan.data_dir / "processes.json"
+    path.write_text(json.dumps(costs))
+    return path
+
+
+async def _report(run: Run) -> dict[str, Any]:
+    """The report of a bounded run, by the command that a user would call."""
+    plan = run.plan
+    arguments = ["report", "--lake", str(plan.lake), "--accounts", str(plan.accounts), "--json"]
+    arguments += ["--processes", str(_write_costs(run)), "--broker", str(run.broker["kind"])]
+    if plan.truth.exists():
+        arguments += ["--truth", str(plan.truth)]
+    return await run_json(*arguments, environment=run.environment)
 
 
 async def run_system(
@@ -227,7 +223,7 @@ async def run_system(
     settings: Settings,
     *,
     broker_choice: str,
-    report: Path | None,
+    with_report: bool,
     say: Callable[[str], None],
     on_run: Callable[[Run], None],
 ) -> dict[str, Any] | None:
@@ -268,10 +264,10 @@ async def run_system(
                 await _stop(run, reader, say)
             finally:
                 await reader.stop()
-            if report is None:
+            if not with_report:
                 return None
             say("counting what landed")
-            return await _report(run, report)
+            return await _report(run)
         finally:
             stopping.cancel()
             for name in [n for n in reversed(run.children) if run.children[n].pid]:

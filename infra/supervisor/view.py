@@ -1,4 +1,4 @@
-"""The picture in the terminal: what flows, who is there, what is wrong, and whether all of it landed. Pure rendering."""
+"""The picture in the terminal: what flows, who is there, what is wrong, whether all of it landed. Pure rendering."""
 
 from __future__ import annotations
 
