@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(help="The Avro schemas and their released versions.", no_args_is_help=True)
+app = typer.Typer(help="The Avro schemas and their released versions.", no_args_is_help=True, add_completion=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 

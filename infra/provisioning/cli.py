@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from infra.provisioning.compare import Finding
 
-app = typer.Typer(help="The topics on the broker.", no_args_is_help=True)
+app = typer.Typer(help="The topics on the broker.", no_args_is_help=True, add_completion=False)
 
 Bootstrap = Annotated[
     str | None, typer.Option("--broker", help="HOST:PORT[,HOST:PORT]; default FLEETPULSE_BOOTSTRAP, else the local one")
