@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from infra.broker.interface import Broker
     from infra.runtime.settings import Settings
 
-app = typer.Typer(help="The Kafka broker: a local one, or one that runs elsewhere.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help="The Kafka broker: a local one, or one that runs elsewhere.", no_args_is_help=True, add_completion=False
+)
 
 BrokerChoice = Annotated[str, typer.Option("--broker", help="auto, kafka, tansu or HOST:PORT[,HOST:PORT]")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="folder of the data; default FLEETPULSE_DATA_DIR")]
