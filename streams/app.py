@@ -8,7 +8,9 @@ Kafka, groups, rebalances, the changelog and its recovery are Faust's. What a ba
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import faust
@@ -16,12 +18,17 @@ from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
 from infra.runtime.clock import Clock, SystemClock
+from infra.runtime.columnar_fetch import RecordColumns
+from infra.runtime.crash import crash_point
+from infra.runtime.errors import FleetpulseError
 from infra.runtime.kafka import MAX_MESSAGE_BYTES, SESSION_TIMEOUT_MS
 from infra.runtime.logs import get_logger
+from schemas.columnar import DecodedBatch
 from streams.outputs import Outputs, send
 from streams.pipeline import SOURCES, Pipeline, PipelineConfig
 from streams.progress import Progress
 from streams.state.partition import PartitionState
+from streams.state.snapshot import SnapshotFormatError
 from streams.transport.batch import Batch
 from streams.transport.schema import BatchSchema
 
@@ -30,11 +37,16 @@ TABLE = "state"
 _log = get_logger("streams")
 
 
+class ChangelogError(FleetpulseError):
+    """The changelog holds a record that is not a snapshot of ours."""
+
+
 class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
     """Faust's application with what this one keeps beside it.
 
     `partitions`: state by partition number, present while the partition is owned and recovered; `settled`: the group has
-    been joined and what is owned is recovered.
+    been joined and what is owned is recovered. `snapshots_one_by_one`: for a broker (Tansu) that reports the base offset
+    of the last batch + 1 as the end of a log, so that a recovery would leave out all but the first record of a batch.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # Faust's own signature
@@ -46,25 +58,58 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
         self.progress = Progress()
         self.state_table: Any = None
         self.settled = asyncio.Event()
+        self.snapshots_one_by_one = False
+        self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
 
-    async def before_commit(self, offsets: Mapping[TP, int]) -> None:
+    def begin_ahead(self, columns: RecordColumns) -> Future[DecodedBatch]:
+        """Begin to decode a batch that has just been fetched, beside what is done with earlier ones."""
+        assert self.pipeline is not None
+        return self._decoder.submit(self.pipeline.decode, columns)
+
+    async def before_commit(self, offsets: Mapping[TP, int]) -> Mapping[TP, int]:
         """Make durable what the offsets led to: coalesced outputs first, then the snapshots that contain them.
 
-        Raises what the broker answered; the transport crashes the worker then, and another one takes over.
+        Returns the offsets that may be committed now: not those of a partition whose state is gone, because nobody has
+        written what they led to. Raises what the broker answered; the transport crashes the worker then.
         """
-        numbers = sorted({tp.partition for tp in offsets})
-        await asyncio.gather(*(self._flush(self.partitions[n]) for n in numbers if n in self.partitions))
+        numbers = {tp.partition for tp in offsets} & self.partitions.keys()
+        await asyncio.gather(*(self._flush(self.partitions[n]) for n in sorted(numbers)))
+        return {tp: offset for tp, offset in offsets.items() if tp.partition in numbers}
 
     async def _flush(self, state: PartitionState) -> None:
         assert self.pipeline is not None
+        dirty = state.dirty.copy()
+        try:
+            async with self.changing(state):
+                self.send(state, self.pipeline.collect(state, self.clock.now_s()))
+                sent = state.sent
+                dirty = state.dirty.copy()
+                snapshots = await asyncio.to_thread(state.take_dirty_snapshots)
+            # A snapshot says that a batch is done: all that followed from it must be there before.
+            if sent is not None:
+                await asyncio.shield(sent)
+            crash_point("before_snapshots")
+            if self.snapshots_one_by_one:
+                for key, raw in snapshots:
+                    await self._write_snapshot(state.partition, key, raw)
+                    crash_point("between_snapshots")
+            else:
+                await asyncio.gather(*(self._write_snapshot(state.partition, key, raw) for key, raw in snapshots))
+        except BaseException:
+            state.dirty |= dirty  # a commit that was cancelled is followed by another
+            raise
+        crash_point("before_commit")
+
+    @contextlib.asynccontextmanager
+    async def changing(self, state: PartitionState) -> AsyncIterator[None]:
+        """Hold the state of a partition alone while it changes; what is left half changed is forgotten, not written."""
         async with state.lock:
-            outputs = self.pipeline.collect(state, self.clock.now_s())
-            snapshots = await asyncio.to_thread(state.take_dirty_snapshots)
-        await self.emit(outputs, state.partition)
-        for key, raw in snapshots:
-            # One at a time: Tansu reports the base offset of the last batch + 1 as the end of a log, so a recovery
-            # would leave out all but the first record of a batch.
-            await self._write_snapshot(state.partition, key, raw)
+            try:
+                yield
+            except BaseException:
+                if self.partitions.get(state.partition) is state:
+                    del self.partitions[state.partition]
+                raise
 
     async def _write_snapshot(self, partition: int, key: bytes, raw: bytes) -> None:
         table = self.state_table
@@ -76,10 +121,20 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
         table.data.data[key] = raw
         table.data._key_partition[key] = partition  # noqa: SLF001  # the store drops lost partitions by this index
 
-    async def emit(self, outputs: Outputs, partition: int) -> None:
-        """Send outputs and wait until the broker has them."""
+    def send(self, state: PartitionState, outputs: Outputs) -> asyncio.Future[None] | None:
+        """Send outputs after all that the partition sent before; the caller holds the state, and awaits the answer later.
+
+        In order, so that no alert is resolved before it fires; None when there is nothing to send. The answer raises what
+        the broker said to these outputs or to any before them.
+        """
         if not outputs:
-            return
+            return None
+        state.sent = asyncio.ensure_future(self._send_after(state.sent, outputs, state.partition))
+        return state.sent
+
+    async def _send_after(self, before: asyncio.Future[None] | None, outputs: Outputs, partition: int) -> None:
+        if before is not None:
+            await before
         assert self.output_producer is not None
         self.progress.emitted += await send(self.output_producer, outputs, partition, int(self.clock.now_s() * 1000))
 
@@ -88,15 +143,16 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
         return self.consumer.fetched(tp)
 
     def recover(self) -> None:
-        """Build the state of every owned partition from the recovered table; forget the others."""
+        """Build the state of every owned partition from the recovered table; forget the others.
+
+        Raises `ChangelogError`.
+        """
         owned = {tp.partition for tp in self.consumer.assignment() if tp.topic in SOURCES}
         raws: dict[int, list[bytes]] = {n: [] for n in owned}
         for key, raw in self.state_table.data.data.items():
-            number = int(bytes(key).split(b"/")[0])
-            if number in raws:
+            if (number := _partition_of(key)) in raws and raw:
                 raws[number].append(raw)
-        assert self.pipeline is not None
-        self.partitions = {n: self.pipeline.restore(n, raws[n]) for n in sorted(owned)}
+        self.partitions = {n: self._restore(n, raws[n]) for n in sorted(owned)}
         self.settled.set()
         _log.info(
             "partitions recovered",
@@ -104,18 +160,51 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
             agents=sum(len(s.agents) for s in self.partitions.values()),
         )
 
+    def _restore(self, partition: int, raws: list[bytes]) -> PartitionState:
+        assert self.pipeline is not None
+        try:
+            return self.pipeline.restore(partition, raws)
+        except SnapshotFormatError as error:
+            raise _bad_changelog(f"partition {partition} has a record that is no snapshot, {error}") from error
+
+    def forget(self, numbers: set[int]) -> None:
+        """Partitions that somebody else may own now."""
+        for number in numbers:
+            self.partitions.pop(number, None)
+        self.progress.forget(numbers)
+
+
+def _bad_changelog(problem: str) -> ChangelogError:
+    return ChangelogError(
+        f"changelog of the stream workers: {problem}",
+        way_out="Run the program that wrote it, or delete the changelog topic and the group's offsets to begin anew",
+    )
+
+
+def _partition_of(key: object) -> int:
+    """The partition in a snapshot's key, `PARTITION/BUCKET`. Raises `ChangelogError`."""
+    try:
+        return int(bytes(key).split(b"/")[0])  # type: ignore[call-overload, no-any-return]  # anything may stand there
+    except (TypeError, ValueError) as error:
+        raise _bad_changelog(f"a record has the key {key!r}, which is not PARTITION/BUCKET") from error
+
 
 async def _process(app: StreamApp, batch: Batch) -> None:
     """Apply one batch, wait for its outputs, and only then call it finished."""
     columns = batch.columns
     state = app.partitions.get(columns.partition)
-    if state is None:
+    if state is None or batch.abandoned:
         return  # revoked meanwhile: whoever owns the partition now reads the batch again
     assert app.pipeline is not None
     app.progress.begun()
-    async with state.lock:
-        outputs = await asyncio.to_thread(app.pipeline.apply, state, columns, app.clock.now_s())
-    await app.emit(outputs, columns.partition)
+    async with app.changing(state):
+        crash_point("before_apply")
+        decoded = await asyncio.wrap_future(batch.ahead) if batch.ahead is not None else None
+        outputs = await asyncio.to_thread(app.pipeline.apply, state, columns, app.clock.now_s(), decoded)
+        sent = app.send(state, outputs)
+    if sent is not None:
+        await asyncio.shield(sent)
+    crash_point("before_finish")
     app.progress.processed(columns, app.clock)
     batch.finish()
 
@@ -150,9 +239,11 @@ def build_app(
         producer_linger=0,
         producer_max_request_size=MAX_MESSAGE_BYTES,
         consumer_max_fetch_size=1024 * 1024,
-        stream_buffer_maxsize=2,
+        stream_buffer_maxsize=12,
         stream_wait_empty=True,
         stream_recovery_delay=0.0,
+        # A standby would be fetched all the time beside the sources, one record a message, and costs its memory twice.
+        table_standby_replicas=0,
         producer_threaded=False,
     )
     app.pipeline = Pipeline(config)
@@ -171,11 +262,15 @@ def build_app(
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def forget(_app: Any, revoked: set[TP], **_: Any) -> None:  # noqa: ANN401
-        for number in {tp.partition for tp in revoked}:
-            app.partitions.pop(number, None)
+        app.forget({tp.partition for tp in revoked})
 
     @app.state_table.on_recover  # type: ignore[untyped-decorator]
     async def recovered() -> None:
-        app.recover()
+        try:
+            app.recover()
+        except Exception as error:
+            # Faust looks at no exception of this callback: the worker would stay, own partitions and do nothing.
+            await app.crash(error)
+            raise
 
     return app

@@ -17,7 +17,7 @@ import polars as pl
 from infra.runtime.columnar_fetch import RecordColumns
 from infra.runtime.errors import SettingError
 from schemas.catalogue import METRICS, STREAM_SOURCES
-from schemas.columnar import ROW, decode_batch
+from schemas.columnar import ROW, DecodedBatch, decode_batch
 from schemas.registry import SchemaBook
 from streams.alerting import book, causes
 from streams.alerting.rules import AlertConfig
@@ -143,13 +143,23 @@ class Pipeline:
         state.restore(raws)
         return state
 
-    def apply(self, state: PartitionState, columns: RecordColumns, now_s: float) -> Outputs:
-        """Decode a batch and apply it to the state of its partition; what follows at once is returned."""
+    def decode(self, columns: RecordColumns) -> DecodedBatch:
+        """Decode a batch; touches no state, so it may run beside `apply` of earlier ones."""
+        return decode_batch(self._books[columns.topic], columns.values)
+
+    def apply(
+        self, state: PartitionState, columns: RecordColumns, now_s: float, decoded: DecodedBatch | None = None
+    ) -> Outputs:
+        """Apply a batch to the state of its partition, decoding it unless that is done; returns what follows at once."""
         outputs = Outputs()
-        decoded = decode_batch(self._books[columns.topic], columns.values)
+        if decoded is None:
+            decoded = self.decode(columns)
         if decoded.bad:
             outputs.add(DEADLETTER, dead_letters(columns, decoded.bad, int(now_s * 1e6)))
         frame = decoded.frame
+        if columns.first_offset <= state.applied.last(columns.topic):
+            offsets = np.asarray(columns.offsets, np.int64)[frame[ROW].to_numpy()]
+            frame = frame.filter(pl.Series(offsets > state.applied.last(columns.topic)))
         if frame.height:
             slots = state.assign_agents(frame)
             if state.applied.is_replay(columns.topic, columns.first_offset):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from infra.runtime.clock import Clock
@@ -34,16 +35,33 @@ class Progress:
         self.batches += 1
         self.last_s = clock.monotonic_s()
 
+    def forget(self, partitions: Collection[int]) -> None:
+        """Partitions that were taken away: should they come back, they are read from somewhere else."""
+        for known in (self.position, self.arrived_ms):
+            for key in [key for key in known if key[1] in partitions]:
+                del known[key]
+
     @property
     def total(self) -> int:
         """Records processed, all topics."""
         return sum(self.records.values())
 
 
-def is_stalled(lag: int, last_s: float | None, now_s: float, patience_s: float) -> bool:
-    """Whether there are records to process and none was for `patience_s`; a worker that never had one has not begun.
+class StallWatch:
+    """Tells whether records have been waiting for `patience_s` while none was processed.
 
     Consumers of Faust can die without a word (faust-streaming issues 175, 523, 640): a stalled worker exits, so that
-    another takes its partitions.
+    another takes its partitions. A worker that was idle is given the same patience from the first look that saw records.
     """
-    return lag > 0 and last_s is not None and now_s - last_s > patience_s
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._batches = -1
+        self._since_s = 0.0
+
+    def is_stalled(self, lag: int, batches: int, now_s: float) -> bool:
+        """Look: `lag` records wait, `batches` were processed so far, `now_s` is monotonic."""
+        if lag <= 0 or batches != self._batches:
+            self._batches, self._since_s = batches, now_s
+            return False
+        return now_s - self._since_s > self._patience_s

@@ -16,7 +16,7 @@ from infra.runtime.memory import calm_garbage_collector
 from schemas.catalogue import STREAMS_CHANGELOG
 from streams.app import StreamApp, build_app
 from streams.pipeline import SOURCES, Pipeline, PipelineConfig
-from streams.progress import is_stalled
+from streams.progress import StallWatch
 
 TICK_S = 0.2
 """How long a trust score may wait for others of its partition, and how often heartbeat deadlines are looked at."""
@@ -60,14 +60,16 @@ async def tick_forever(app: StreamApp) -> None:
         await asyncio.sleep(TICK_S)
         for state in list(app.partitions.values()):
             now_s = app.clock.now_s()
-            async with state.lock:
+            async with app.changing(state):
                 outputs = app.pipeline.tick(
                     state,
                     now_s,
                     beats_until_s=_seen_until_s(app, "fleet.heartbeats", state.partition, now_s),
                     steps_until_s=_seen_until_s(app, "fleet.lifecycle", state.partition, now_s),
                 )
-            await app.emit(outputs, state.partition)
+                sent = app.send(state, outputs)
+            if sent is not None:
+                await asyncio.shield(sent)
 
 
 def _lag(app: StreamApp) -> int:
@@ -97,9 +99,10 @@ def _seen_until_s(app: StreamApp, topic: str, partition: int, now_s: float) -> f
 
 async def _watch(app: StreamApp) -> None:
     """Raise when records wait and none is processed."""
+    watch = StallWatch(STALL_PATIENCE_S)
     while True:
         await asyncio.sleep(5.0)
-        if is_stalled(_lag(app), app.progress.last_s, app.clock.monotonic_s(), STALL_PATIENCE_S):
+        if watch.is_stalled(_lag(app), app.progress.batches, app.clock.monotonic_s()):
             raise StreamWorkerError(f"no progress for {STALL_PATIENCE_S:.0f} s with {_lag(app)} records waiting")
 
 
@@ -107,6 +110,8 @@ async def _crashed(app: StreamApp) -> None:
     """Raise when Faust gives up."""
     await app.wait_until_stopped()
     reason: Any = app.crash_reason
+    if isinstance(reason, FleetpulseError):
+        raise reason
     raise StreamWorkerError(f"the stream application stopped by itself: {reason!r}") from reason
 
 
@@ -127,6 +132,7 @@ async def run_worker(bootstrap: str, *, commit_interval_s: float, config: Pipeli
     await asyncio.to_thread(Pipeline(config).warm_up, SystemClock().now_s())
     app = build_app(bootstrap, commit_interval_s=commit_interval_s, config=config)
     app.output_producer = producer(bootstrap, idempotent=idempotent, linger_ms=0)
+    app.snapshots_one_by_one = not idempotent  # both mark Tansu
     clean_ups = CleanUps()
     with stop_on_signals() as asked:
         try:

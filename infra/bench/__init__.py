@@ -1,0 +1,1 @@
+"""`fleetpulse bench`: every figure of the README, each measured beside a peer in the same run."""

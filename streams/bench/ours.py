@@ -6,7 +6,6 @@ Arguments: bootstrap, number of events, application id (its changelog exists).
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 
 from infra.runtime.clock import Clock
@@ -16,13 +15,14 @@ from infra.runtime.logs import configure_logs
 from infra.runtime.memory import calm_garbage_collector
 from streams import app as application
 from streams.bench.measure import Stopwatch
-from streams.pipeline import PipelineConfig
+from streams.pipeline import Pipeline, PipelineConfig
 from streams.progress import Progress
 from streams.worker import tick_forever
 
 
 async def run(bootstrap: str, events: int, app_id: str) -> None:
     """Process the topic with a group of its own, from the beginning; the last commit is part of the time."""
+    await asyncio.to_thread(Pipeline(PipelineConfig()).warm_up, 0.0)
     calm_garbage_collector()
     watch = Stopwatch(events)
     app = application.build_app(bootstrap, commit_interval_s=5.0, config=PipelineConfig(), app_id=app_id)
@@ -44,18 +44,6 @@ async def run(bootstrap: str, events: int, app_id: str) -> None:
     await app.output_producer.start()
     await app.start()
     ticks = asyncio.create_task(tick_forever(app))
-    if os.environ.get("DBG"):
-
-        async def rss():
-            while True:
-                print(
-                    app.progress.total,
-                    open("/proc/self/status").read().split("VmRSS:")[1].split("kB")[0].strip(),
-                    flush=True,
-                )
-                await asyncio.sleep(0.5)
-
-        asyncio.create_task(rss())
     await over.wait()
     await app.consumer.commit()
     watch.report()

@@ -64,6 +64,7 @@ class Identities:
 class PartitionState:
     """Stores by name, what is to be published, what is dirty. `lock` keeps batches, ticks and flushes apart.
 
+    `sent`: done when all outputs so far are acknowledged; None before the first.
     `agents`: keys are agent ids; `hosts`: host agents; `series`: agent + separator + custom metric. `silent`: state of
     the lifecycle operator by agent. `owners` in slot order of `agents`. `session` and `next_seq` number what this
     worker publishes of its own accord (trust scores).
@@ -77,6 +78,7 @@ class PartitionState:
     dirty: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(BUCKETS, np.bool_))
     publishing: SlotArrays = field(default_factory=lambda: SlotArrays(_PUBLISHING))
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    sent: asyncio.Future[None] | None = None
     identities: Identities = field(default_factory=Identities)
     session: str = field(default_factory=lambda: str(uuid.uuid4()))
     session_bits: int = field(default_factory=new_session_bits)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 from infra.runtime.columnar_fetch import RecordColumns
 
@@ -12,16 +14,22 @@ from infra.runtime.columnar_fetch import RecordColumns
 class Batch:
     """The records of one partition from one poll, and whether all that follows from them has been done.
 
-    `finished` is set by the consumer of the stream, by nobody else: Faust acknowledges messages that it skips while
-    partitions move, and counts offsets that it never saw as done (faust-streaming issue 606).
+    `ahead` is work on the bodies that was begun when they came, for example their decoding, and runs beside what is
+    done with earlier batches. `finished` is set by the consumer of the stream, by nobody else: Faust acknowledges
+    messages that it skips while partitions move, and counts offsets that it never saw as done (faust-streaming issue
+    606). `abandoned`: the partition was taken away after the batch was handed out; it is read again, so it must not be
+    applied.
     """
 
     columns: RecordColumns
     finished: bool = False
+    abandoned: bool = False
+    ahead: Future[Any] | None = None
 
     def finish(self) -> None:
         """All that follows has been done: give the bodies back now, the commit needs only the offset."""
         self.finished = True
+        self.ahead = None
         for column in (self.columns.values, self.columns.offsets, self.columns.timestamps_ms):
             column.clear()
 
@@ -47,6 +55,11 @@ class InFlight:
         while self._batches and self._batches[0].finished:
             offset = self._batches.popleft().columns.next_offset
         return offset
+
+    def abandon(self) -> None:
+        """The partition is taken away: none of the batches counts any more."""
+        while self._batches:
+            self._batches.popleft().abandoned = True
 
     def __len__(self) -> int:
         return len(self._batches)

@@ -63,16 +63,22 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
         if consumer._closed:  # noqa: SLF001  # as the driver below does
             raise ConsumerStoppedError
         await self._linger()
+        # Partitions whose queue is under pressure are drained too, and wait in the queue: aiokafka asks a broker for
+        # nothing for 0.1 s while records of any of its partitions lie in the fetcher.
+        wanted = active_partitions | set(self.consumer._buffered_partitions)  # noqa: SLF001  # Faust's own set
         columns = await fetch_columns(
             consumer,
-            {TopicPartition(tp.topic, tp.partition) for tp in active_partitions},
+            {TopicPartition(tp.topic, tp.partition) for tp in wanted},
             timeout_s=timeout or _POLL_S,
             max_records=MAX_BATCH_RECORDS,
         )
         if columns:
             small = max(map(len, columns.values())) < SMALL_BATCH_RECORDS
             self._next_poll_s = asyncio.get_running_loop().time() + (LINGER_S if small else 0.0)
-        return {TP(tp.topic, tp.partition): [Batch(found)] for tp, found in columns.items()}
+        begin = getattr(self.app, "begin_ahead", lambda _columns: None)
+        return {
+            TP(tp.topic, tp.partition): [Batch(found, ahead=begin(found))] for tp, found in columns.items()
+        }
 
     async def _linger(self) -> None:
         """After small batches, let the next ones grow: a batch costs half a millisecond however few records it has."""
@@ -125,7 +131,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no usable 
         """Forget what was handed out: whoever gets the partition next starts at the committed offset."""
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
-            self._in_flight.pop(tp, None)
+            if (in_flight := self._in_flight.pop(tp, None)) is not None:
+                in_flight.abandon()
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Offsets between two batches were never records (compaction, transaction markers): nothing to wait for."""
@@ -141,14 +148,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no usable 
         return self._in_flight[tp].take_committable()
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
-        """Commit after the application has made durable what these offsets led to.
+        """Commit what the application has made durable, and nothing else.
 
         An exception in `before_commit` crashes the worker: alive and unable to commit would be a silent stall.
         """
         before_commit = getattr(self.app, "before_commit", None)
         if before_commit is not None:
             try:
-                await before_commit(offsets)
+                offsets = await before_commit(offsets)
             except Exception as error:
                 await self.crash(error)
                 raise

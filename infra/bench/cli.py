@@ -1,0 +1,34 @@
+"""`fleetpulse bench NAME`: benchmarks are entry points of group `fleetpulse.benches`, `main(json_output)`."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points
+from typing import Annotated
+
+import typer
+
+GROUP = "fleetpulse.benches"
+app = typer.Typer(no_args_is_help=True, help="Measure this system beside its peers.  Example:  fleetpulse bench streams --json")
+
+
+def _make(name: str, what: str) -> None:
+    def bench(
+        as_json: Annotated[bool, typer.Option("--json", help="one JSON object instead of a table")] = False,
+    ) -> None:
+        found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+        if not found:
+            from infra.runtime.errors import FleetpulseError
+
+            raise FleetpulseError(f"the benchmark {name} is not installed", way_out="Install again: make install")
+        found[0].load()(as_json)
+        sys.stdout.flush()
+
+    bench.__doc__ = f"{what}\n\nExample:  fleetpulse bench {name} --json"
+    app.command(name)(bench)
+
+
+_make("streams", "The stream worker against stock Faust, a loop written by hand, and the bare consumer, on one topic.")
+_make("lake", "The lake writer against a loop written by hand, and bytes an event before and after compaction.")
+_make("reporter", "What a call of the Reporter costs its host.")
+_make("whole", "The whole system for 60 s at 30,000 events/s, and alert latency at 1,000 events/s.")
