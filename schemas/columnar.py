@@ -5,8 +5,10 @@ with the writer schema, one block, a sync marker. A body that is too short or to
 it, and could even decode: so the schema in the header has one more field, eight random bytes that this process puts
 after every body. A batch in which each of them comes back in its place is framed right, each record to its last byte.
 
-A batch that fails is halved until the bad messages stand alone; those are decoded one by one with fastavro, which says
-what is wrong. `polars.exceptions.PanicException` is a `BaseException`: it is caught here and nowhere else.
+A batch that fails is halved until the bad messages stand alone; fastavro is then asked what is wrong with each. Whether
+a message is accepted is the native decoder's word alone, so it never depends on what else is in the batch: lake and
+streams cut batches differently. (It takes a union branch beyond the last for the last one, and any boolean byte but 1
+for false.) `polars.exceptions.PanicException` is a `BaseException`: it is caught here and nowhere else.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import io
 import json
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from operator import itemgetter
@@ -26,6 +28,7 @@ import numpy as np
 import polars as pl
 
 from schemas.catalogue import ENVELOPE
+from schemas.projection import project, unresolvable
 from schemas.record import (
     CONFLUENT_PREFIX_BYTES,
     MAX_BODY_BYTES,
@@ -43,8 +46,6 @@ ROW = "_row"
 _SENTINEL_FIELD = "_sentinel"
 _PREFIX = itemgetter(slice(SINGLE_OBJECT_PREFIX_BYTES))
 _BODY = itemgetter(slice(SINGLE_OBJECT_PREFIX_BYTES, None))
-_SMALL = 32
-"""Below this many messages, one by one costs less than another native attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,20 @@ _SENTINEL_VALUE: float = struct.unpack("<d", _SENTINEL)[0]
 _SYNC = os.urandom(16)
 
 
+def _bare(node: Any) -> Any:  # noqa: ANN401  # a JSON schema node
+    """A schema without what only readers need: Polars opens no container whose schema has a default like 0 or ""."""
+    if isinstance(node, list):
+        return [_bare(item) for item in node]
+    if isinstance(node, dict):
+        return {key: _bare(value) for key, value in node.items() if key not in ("default", "doc", "unit")}
+    return node
+
+
 @cache
 def _header(crc64: int, raw_json: str) -> bytes:
     """Container header for a writer schema with the sentinel field added. `crc64` only keys the cache apart."""
     del crc64
-    raw = json.loads(raw_json)
+    raw = _bare(json.loads(raw_json))
     raw["fields"] = [*raw["fields"], {"name": _SENTINEL_FIELD, "type": "double"}]
     buffer = io.BytesIO()
     fastavro.writer(buffer, fastavro.parse_schema(raw, _force=True), [], sync_marker=_SYNC)
@@ -121,25 +131,6 @@ def _read_native(writer: WriterSchema, bodies: list[bytes]) -> pl.DataFrame | No
     return frame
 
 
-def _project(book: SchemaBook, writer: WriterSchema, frame: pl.DataFrame) -> pl.DataFrame:
-    """Turn a frame of the writer schema into the reader's: drop what it lacks, add what is new with its default."""
-    if writer.crc64 == book.reader.crc64:
-        return frame
-    empty = empty_frame(book)
-    columns = []
-    for spec in book.reader.raw["fields"]:
-        name, dtype = spec["name"], empty.schema[spec["name"]]
-        if name in frame.columns:
-            columns.append(pl.col(name).cast(dtype))
-        else:
-            columns.append(
-                pl.lit(spec["default"] or None, dtype=dtype).alias(name)
-                if not isinstance(spec["default"], list)
-                else pl.lit(pl.Series([[]], dtype=dtype)).first().alias(name)
-            )
-    return frame.select(columns)
-
-
 @cache
 def _empty_of(crc64: int, raw_json: str) -> pl.DataFrame:
     header = _header(crc64, raw_json)
@@ -162,31 +153,48 @@ def empty_frame(book: SchemaBook) -> pl.DataFrame:
     return _empty_of(book.reader.crc64, json.dumps(dict(book.reader.raw)))
 
 
+def _readable(writer: WriterSchema, bodies: list[bytes], first: int = 0) -> list[int]:
+    """Positions of the whole records among bodies that are not all whole ones, by halving; counted from `first`."""
+    if len(bodies) == 1:
+        return []
+    middle = len(bodies) // 2
+    found: list[int] = []
+    for start, half in ((first, bodies[:middle]), (first + middle, bodies[middle:])):
+        whole = _read_native(writer, half) is not None
+        found += range(start, start + len(half)) if whole else _readable(writer, half, start)
+    return found
+
+
+def _why_unreadable(book: SchemaBook, writer: WriterSchema, body: bytes) -> tuple[str, str]:
+    """What fastavro says of a body that the native decoder refuses: error and detail of a `BadMessage`."""
+    try:
+        decode_body(book, SplitMessage(writer, body))
+    except UndecodableError as error:
+        return error.error, error.detail
+    return "malformed", "the columnar decoder refuses it"
+
+
 def _decode_group(
     book: SchemaBook, writer: WriterSchema, rows: Sequence[int], bodies: list[bytes]
-) -> tuple[list[pl.DataFrame], list[BadMessage]]:
-    """Decode messages of one writer schema; bad ones are found by halving."""
-    if (frame := _read_native(writer, bodies)) is not None:
-        frame = _project(book, writer, frame)
-        return [frame.insert_column(frame.width, pl.Series(ROW, np.asarray(rows, np.uint32)))], []
-    if len(bodies) > _SMALL:
-        middle = len(bodies) // 2
-        left, left_bad = _decode_group(book, writer, rows[:middle], bodies[:middle])
-        right, right_bad = _decode_group(book, writer, rows[middle:], bodies[middle:])
-        return left + right, left_bad + right_bad
-    good_rows: list[int] = []
-    good: list[dict[str, Any]] = []
+) -> tuple[pl.DataFrame | None, list[BadMessage]]:
+    """Decode messages of one writer schema: the frame of the good ones, if any, and the bad ones."""
+    missing = [] if writer.crc64 == book.reader.crc64 else unresolvable(writer, book.reader)
+    if missing:
+        detail = f"the schema that it was written with lacks {', '.join(missing)}, which has no default"
+        return None, [BadMessage(row, "incompatible_schema", detail) for row in rows]
     bad: list[BadMessage] = []
-    for row, body in zip(rows, bodies, strict=True):
-        try:
-            good.append(decode_body(book, SplitMessage(writer, body)))
-            good_rows.append(row)
-        except UndecodableError as error:
-            bad.append(BadMessage(row, error.error, error.detail))
-    if not good:
-        return [], bad
-    frame = pl.DataFrame(good, schema=empty_frame(book).schema, orient="row")
-    return [frame.with_columns(pl.Series(ROW, good_rows, dtype=pl.UInt32))], bad
+    frame = _read_native(writer, bodies)
+    if frame is None:
+        good = _readable(writer, bodies)
+        refused = sorted(set(range(len(bodies))) - set(good))
+        bad = [BadMessage(rows[i], *_why_unreadable(book, writer, bodies[i])) for i in refused]
+        rows, bodies = [rows[i] for i in good], [bodies[i] for i in good]
+        frame = _read_native(writer, bodies) if bodies else None
+    if frame is None:
+        return None, bad
+    if writer.crc64 != book.reader.crc64:
+        frame = project(frame, writer, book.reader, empty_frame(book).schema)
+    return frame.insert_column(frame.width, pl.Series(ROW, np.asarray(rows, np.uint32))), bad
 
 
 def _refuse_invalid(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[BadMessage]]:
@@ -223,6 +231,25 @@ def _uniform(book: SchemaBook, values: Sequence[bytes | None]) -> tuple[WriterSc
     return writer, list(map(_BODY, present))
 
 
+def _groups(
+    book: SchemaBook, values: Sequence[bytes | None], bad: list[BadMessage]
+) -> Iterable[tuple[WriterSchema, Sequence[int], list[bytes]]]:
+    """Rows and bodies by writer schema; messages that name none that is known are added to `bad`."""
+    if (uniform := _uniform(book, values)) is not None:
+        return [(uniform[0], range(len(values)), uniform[1])]
+    groups: dict[int, tuple[WriterSchema, list[int], list[bytes]]] = {}
+    for row, raw in enumerate(values):
+        try:
+            message = split_message(book, raw)
+        except UndecodableError as error:
+            bad.append(BadMessage(row, error.error, error.detail))
+            continue
+        _, rows, bodies = groups.setdefault(message.writer.crc64, (message.writer, [], []))
+        rows.append(row)
+        bodies.append(message.body)
+    return groups.values()
+
+
 def decode_batch(book: SchemaBook, values: Sequence[bytes | None]) -> DecodedBatch:
     """Decode raw messages of one topic; never raises for what a message holds.
 
@@ -232,23 +259,11 @@ def decode_batch(book: SchemaBook, values: Sequence[bytes | None]) -> DecodedBat
         return DecodedBatch(empty_frame(book).with_columns(pl.Series(ROW, [], dtype=pl.UInt32)))
     bad: list[BadMessage] = []
     frames: list[pl.DataFrame] = []
-    groups: dict[int, tuple[WriterSchema, list[int], list[bytes]]] = {}
-    if (uniform := _uniform(book, values)) is not None:
-        groups[0] = (uniform[0], range(len(values)), uniform[1])  # type: ignore[assignment]  # a range is a sequence of rows
-    else:
-        for row, raw in enumerate(values):
-            try:
-                message = split_message(book, raw)
-            except UndecodableError as error:
-                bad.append(BadMessage(row, error.error, error.detail))
-                continue
-            _, rows, bodies = groups.setdefault(message.writer.crc64, (message.writer, [], []))
-            rows.append(row)
-            bodies.append(message.body)
-    for writer, rows, bodies in groups.values():
+    for writer, rows, bodies in _groups(book, values, bad):
         decoded, undecodable = _decode_group(book, writer, rows, bodies)
-        frames += decoded
         bad += undecodable
+        if decoded is not None:
+            frames.append(decoded)
     if not frames:
         frame = empty_frame(book).with_columns(pl.Series(ROW, [], dtype=pl.UInt32))
     else:
