@@ -96,7 +96,8 @@ class Fleet:
         sessions = agents.session_of[who]
         a, b = beats.size, beats.size + reporters.size
         uptime_s = (beat_s - agents.started_s[beats]).round(1)
-        progress = agents.model.handled[beats].astype(np.int64)
+        # Requests, and housekeeping once a second: an agent without requests is idle, not stuck.
+        progress = (agents.model.handled[beats] + uptime_s).astype(np.int64)
         small = zip(drafts, sessions[b:].tolist(), times_us[b:].tolist(), seqs[b:].tolist(), strict=True)
         return Tick(
             metrics=MetricRows(who[a:b], sessions[a:b], times_us[a:b], seqs[a:b], values, self._violated(reporters)),

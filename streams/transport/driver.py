@@ -23,7 +23,7 @@ from streams.transport.batch import Batch, InFlight
 MAX_BATCH_RECORDS = 10_000
 """Records of one partition in one batch, rounded up to whole Kafka batches."""
 FETCH_MAX_WAIT_MS = 250
-SMALL_BATCH_RECORDS = 500
+SMALL_BATCH_RECORDS = 2_000
 LINGER_S = 0.1
 _POLL_S = 0.5
 
