@@ -32,10 +32,11 @@ check: $(STAMP) ## ruff, mypy strict, import contracts, schema compatibility
 	$(BIN)/lint-imports
 	$(BIN)/fleetpulse schemas check
 
-bench: $(STAMP) ## the figures of the README: streams, lake, reporter
+bench: $(STAMP) ## the figures of the README: streams, lake, reporter, the whole
 	$(BIN)/fleetpulse bench streams
 	$(BIN)/fleetpulse bench lake
 	$(BIN)/fleetpulse bench reporter
+	$(BIN)/fleetpulse bench whole
 
 clean: ## remove what running has left: data folder, caches
 	rm -rf .fleetpulse .pytest_cache .mypy_cache .ruff_cache .hypothesis

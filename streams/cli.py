@@ -17,16 +17,16 @@ def stream_worker(
     trust_model: Annotated[str, typer.Option(help="beta (evidence) or classic (the sources' running score)")] = "beta",
     anomaly_threshold: Annotated[float | None, typer.Option(help="flag a value at this score or above")] = None,
 ) -> None:
-    """Turn events into trust, anomaly flags, status and alerts. Start as many workers as you like: they share partitions.
+    """Turn events into trust, anomaly flags, status and alerts. Start as many workers as you like: they share the work.
 
     Example:  fleetpulse stream-worker --bootstrap 127.0.0.1:9092
     """
-    import asyncio  # noqa: PLC0415  # commands load what is heavy when they are called
+    import asyncio  # commands load what is heavy when they are called
 
-    from infra.runtime.logs import configure_logs  # noqa: PLC0415
-    from infra.runtime.settings import load_settings  # noqa: PLC0415
-    from streams.pipeline import pipeline_config  # noqa: PLC0415
-    from streams.worker import run_worker  # noqa: PLC0415
+    from infra.runtime.logs import configure_logs
+    from infra.runtime.settings import load_settings
+    from streams.pipeline import pipeline_config
+    from streams.worker import run_worker
 
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format, "stream-worker")

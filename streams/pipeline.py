@@ -150,7 +150,7 @@ class Pipeline:
     def apply(
         self, state: PartitionState, columns: RecordColumns, now_s: float, decoded: DecodedBatch | None = None
     ) -> Outputs:
-        """Apply a batch to the state of its partition, decoding it unless that is done; returns what follows at once."""
+        """Apply a batch to the state of its partition, decoding it unless that is done; what follows at once."""
         outputs = Outputs()
         if decoded is None:
             decoded = self.decode(columns)
@@ -331,8 +331,8 @@ class Pipeline:
     ) -> Outputs:
         """What time brings: coalesced scores, alerts that end, and what is missing: beats, and the rest of what began.
 
-        `beats_until_s`, `steps_until_s`: time up to which all heartbeats and lifecycle events that reached the broker have
-        been applied, None when that is not known. Deadlines are held against them, not against `now_s`.
+        `beats_until_s`, `steps_until_s`: time up to which all heartbeats and lifecycle events that reached the broker
+        have been applied, None when that is not known. Deadlines are held against them, not against `now_s`.
         """
         outputs = self.collect(state, now_s)
         count = len(state.agents)

@@ -10,7 +10,7 @@ import polars as pl
 
 from infra.runtime.id_columns import event_ids
 from infra.runtime.ids import derived_id
-from schemas.encode import NULL, Constant, Doubles, Fixed, Longs, Pooled, encode_long, encode_parts, encode_string
+from schemas.encode import NULL, Column, Constant, Doubles, Fixed, Longs, Pooled, encode_long, encode_parts, encode_string
 from schemas.registry import load_schema
 from streams.alerting.book import AlertEvents
 from streams.operators.anomaly import Flags
@@ -43,7 +43,7 @@ def trust_messages(
     schema = load_schema("trust")
     now = np.full(count, now_us, np.int64)
     present = np.ones(count, np.bool_)
-    columns = [
+    columns: list[Column] = [
         Constant(schema.prefix),
         Fixed(event_ids(now, state.session_bits, seqs)),
         Pooled(state.identities.pool, slots.astype(np.int64)),

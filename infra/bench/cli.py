@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 GROUP = "fleetpulse.benches"
-app = typer.Typer(no_args_is_help=True, help="Measure this system beside its peers.  Example:  fleetpulse bench streams --json")
+app = typer.Typer(
+    no_args_is_help=True, help="Measure this system beside its peers.  Example:  fleetpulse bench streams --json"
+)
 
 
 def _make(name: str, what: str) -> None:

@@ -37,7 +37,10 @@ def broker(folder: Path) -> Iterator[tuple[str, str]]:
         yield given, "external"
         return
     start = command("broker", "start", "--broker", "auto", "--data-dir", str(folder))
-    with (folder / "broker.log").open("wb") as log, subprocess.Popen(start, stdout=subprocess.PIPE, stderr=log) as process:  # noqa: S603  # our own command
+    with (
+        (folder / "broker.log").open("wb") as log,
+        subprocess.Popen(start, stdout=subprocess.PIPE, stderr=log) as process,  # noqa: S603  # our own command
+    ):
         assert process.stdout is not None
         try:
             line = process.stdout.readline()

@@ -32,7 +32,9 @@ _RUN_S = 300
 def _runner(module: str, *arguments: str) -> dict[str, Any]:
     """Run a measuring process and return what it says of itself."""
     command = [sys.executable, "-m", f"streams.bench.{module}", *arguments]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=_RUN_S)  # noqa: S603  # our own module
+    done = subprocess.run(  # noqa: S603  # our own module
+        command, check=True, stdout=subprocess.PIPE, text=True, timeout=_RUN_S
+    )
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
 
@@ -41,7 +43,10 @@ async def _create_changelog(bootstrap: str, app_id: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        name, configs = f"{app_id}-state-changelog", {"max.message.bytes": str(MAX_MESSAGE_BYTES), "cleanup.policy": "compact"}
+        name, configs = (
+            f"{app_id}-state-changelog",
+            {"max.message.bytes": str(MAX_MESSAGE_BYTES), "cleanup.policy": "compact"},
+        )
         await admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=configs)])
     finally:
         await admin.close()
@@ -62,7 +67,10 @@ def _median(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def measure() -> dict[str, Any]:
     """Fill the topic, run everybody in turns, and compare."""
-    with tempfile.TemporaryDirectory(prefix="fleetpulse-bench-") as name, console.broker(Path(name)) as (bootstrap, kind):
+    with (
+        tempfile.TemporaryDirectory(prefix="fleetpulse-bench-") as name,
+        console.broker(Path(name)) as (bootstrap, kind),
+    ):
         console.run("topics", "create", "--broker", bootstrap, "--partitions", str(PARTITIONS))
         fill = ["--fill", "fleet.metrics", "--events", str(EVENTS), "--agents", str(AGENTS)]
         console.run("simulate", *fill, "--bootstrap", bootstrap, "--data-dir", name)
@@ -71,7 +79,9 @@ def measure() -> dict[str, Any]:
             runs["raw"].append(_runner("raw", bootstrap, str(EVENTS)))
             runs["ours"].append(_ours(bootstrap))
             runs["hand_written"].append(_runner("hand_written", bootstrap, str(EVENTS), f"hand-{uuid.uuid4().hex[:8]}"))
-            runs["stock_faust"].append(_runner("stock_faust", bootstrap, str(STOCK_EVENTS), f"stock-{uuid.uuid4().hex[:8]}"))
+            runs["stock_faust"].append(
+                _runner("stock_faust", bootstrap, str(STOCK_EVENTS), f"stock-{uuid.uuid4().hex[:8]}")
+            )
     found: dict[str, Any] = {who: _median(of_one) for who, of_one in runs.items()}
     rate = {who: found[who]["events_per_s"] for who in runs}
     found["ratios"] = {
@@ -100,7 +110,7 @@ def main(json_output: bool) -> None:
     console_.print(table)
     ratios = found["ratios"]
     console_.print(
-        f"ours to stock Faust {ratios['ours_to_stock_faust']} (bar 40), to the loop by hand {ratios['ours_to_hand_written']}, "
-        f"to the bare consumer {ratios['ours_to_raw']} (bar 0.5); broker {found['broker']}",
+        f"ours to stock Faust {ratios['ours_to_stock_faust']} (bar 40), "
+        f"to the loop by hand {ratios['ours_to_hand_written']}, to the bare consumer {ratios['ours_to_raw']} (bar 0.5); broker {found['broker']}",
         highlight=False,
     )

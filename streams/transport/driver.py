@@ -36,7 +36,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
     def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401  # Faust's own signature
         """Faust's consumer, but asking again sooner when there is nothing: deadlines wait for the answer."""
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS  # noqa: SLF001  # Faust hard-codes 1,500
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS  # Faust hard-codes 1,500
         return consumer
 
     def fetched(self, tp: TP) -> tuple[int | None, int | None]:
@@ -60,12 +60,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
                 consumer, passed_through, timeout=min(timeout or _POLL_S, _POLL_S), max_records=max_records
             )
             return records
-        if consumer._closed:  # noqa: SLF001  # as the driver below does
+        if consumer._closed:  # as the driver below does
             raise ConsumerStoppedError
         await self._linger()
         # Partitions whose queue is under pressure are drained too, and wait in the queue: aiokafka asks a broker for
         # nothing for 0.1 s while records of any of its partitions lie in the fetcher.
-        wanted = active_partitions | set(self.consumer._buffered_partitions)  # noqa: SLF001  # Faust's own set
+        wanted = active_partitions | set(self.consumer._buffered_partitions)  # Faust's own set
         columns = await fetch_columns(
             consumer,
             {TopicPartition(tp.topic, tp.partition) for tp in wanted},
@@ -99,7 +99,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no usable 
 
     def passes_through(self, tp: TP) -> bool:
         """Whether the records of this partition are not batched: changelogs and replies."""
-        return self._is_changelog_tp(tp) or tp.topic == self.app.conf.reply_to
+        return bool(self._is_changelog_tp(tp)) or tp.topic == str(self.app.conf.reply_to)
 
     def fetched(self, tp: TP) -> tuple[int | None, int | None]:
         """End of the log at the last fetch of a partition, and when that was in ms; None before the first."""
