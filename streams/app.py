@@ -1,6 +1,6 @@
 """The Faust application: one agent over all source topics, a table whose changelog carries the snapshots, and ticks.
 
-    batch -> decode and apply in a thread -> outputs acknowledged -> batch finished -> (commit: trust, snapshots, offset)
+    batch -> decode, apply in a thread -> outputs acknowledged -> batch finished -> (commit: trust, snapshots, offset)
 
 Kafka, groups, rebalances, the changelog and its recovery are Faust's. What a batch means is `streams.pipeline`'s.
 """
@@ -44,9 +44,9 @@ class ChangelogError(FleetpulseError):
 class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
     """Faust's application with what this one keeps beside it.
 
-    `partitions`: state by partition number, present while the partition is owned and recovered; `settled`: the group has
-    been joined and what is owned is recovered. `snapshots_one_by_one`: for a broker (Tansu) that reports the base offset
-    of the last batch + 1 as the end of a log, so that a recovery would leave out all but the first record of a batch.
+    `partitions`: state by partition number, present while the partition is owned and recovered; `settled`: the group
+    has been joined and what is owned is recovered. `snapshots_one_by_one`: for a broker (Tansu) that reports the base
+    offset of the last batch + 1 as the end of a log, so that a recovery would leave out all but the first of a batch.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # Faust's own signature
@@ -72,15 +72,19 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
         Returns the offsets that may be committed now: not those of a partition whose state is gone, because nobody has
         written what they led to. Raises what the broker answered; the transport crashes the worker then.
         """
-        numbers = {tp.partition for tp in offsets} & self.partitions.keys()
-        await asyncio.gather(*(self._flush(self.partitions[n]) for n in sorted(numbers)))
-        return {tp: offset for tp, offset in offsets.items() if tp.partition in numbers}
+        states = [self.partitions[n] for n in sorted({tp.partition for tp in offsets}) if n in self.partitions]
+        flushed = await asyncio.gather(*(self._flush(state) for state in states))
+        durable = {state.partition for state, done in zip(states, flushed, strict=True) if done}
+        return {tp: offset for tp, offset in offsets.items() if tp.partition in durable}
 
-    async def _flush(self, state: PartitionState) -> None:
+    async def _flush(self, state: PartitionState) -> bool:
+        """Write what is dirty; False when the state was given up before its turn came."""
         assert self.pipeline is not None
         dirty = state.dirty.copy()
         try:
             async with self.changing(state):
+                if self.partitions.get(state.partition) is not state:
+                    return False
                 self.send(state, self.pipeline.collect(state, self.clock.now_s()))
                 sent = state.sent
                 dirty = state.dirty.copy()
@@ -99,6 +103,7 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
             state.dirty |= dirty  # a commit that was cancelled is followed by another
             raise
         crash_point("before_commit")
+        return True
 
     @contextlib.asynccontextmanager
     async def changing(self, state: PartitionState) -> AsyncIterator[None]:
@@ -119,13 +124,13 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
             )
         )
         table.data.data[key] = raw
-        table.data._key_partition[key] = partition  # noqa: SLF001  # the store drops lost partitions by this index
+        table.data._key_partition[key] = partition  # the store drops lost partitions by this index
 
     def send(self, state: PartitionState, outputs: Outputs) -> asyncio.Future[None] | None:
-        """Send outputs after all that the partition sent before; the caller holds the state, and awaits the answer later.
+        """Send outputs after all that the partition sent before; the caller holds the state, and awaits the answer.
 
-        In order, so that no alert is resolved before it fires; None when there is nothing to send. The answer raises what
-        the broker said to these outputs or to any before them.
+        In order, so that no alert is resolved before it fires; None when there is nothing to send. The answer raises
+        what the broker said to these outputs or to any before them.
         """
         if not outputs:
             return None
@@ -222,7 +227,7 @@ def build_app(
     """
     app = StreamApp(
         app_id,
-        broker=f"microbatch://{bootstrap.split(',')[0]}",
+        broker=f"microbatch://{bootstrap.split(',', maxsplit=1)[0]}",
         store="memory://",
         processing_guarantee="at_least_once",
         autodiscover=False,

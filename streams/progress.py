@@ -51,7 +51,7 @@ class StallWatch:
     """Tells whether records have been waiting for `patience_s` while none was processed.
 
     Consumers of Faust can die without a word (faust-streaming issues 175, 523, 640): a stalled worker exits, so that
-    another takes its partitions. A worker that was idle is given the same patience from the first look that saw records.
+    another takes its partitions. A worker that was idle has the same patience from the first look that saw records.
     """
 
     def __init__(self, patience_s: float) -> None:

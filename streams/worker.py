@@ -84,8 +84,8 @@ def _lag(app: StreamApp) -> int:
 def _seen_until_s(app: StreamApp, topic: str, partition: int, now_s: float) -> float | None:
     """Wall time up to which all records of a partition that reached the broker have been processed; None at first.
 
-    That is when the last processed record arrived, or when the broker last answered that there is no more. A worker that
-    was busy, or cut off, must not take its own silence for the agents'.
+    That is when the last processed record arrived, or when the broker last answered that there is no more. A worker
+    that was busy, or cut off, must not take its own silence for the agents'.
     """
     seen_ms = app.progress.arrived_ms.get((topic, partition))
     position = app.progress.position.get((topic, partition), 0)
