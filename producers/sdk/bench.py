@@ -6,20 +6,18 @@ the sender catches up with, so that no event is dropped and the way of a full bu
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from infra.runtime.errors import BrokerStartError
+from infra.runtime import console
 from producers.sdk import FlushReport, Reporter
 from producers.sdk.events import MetricValues
 from schemas.catalogue import METRICS
@@ -71,25 +69,6 @@ def _measure(reporter: Reporter, call: Callable[[Reporter], None]) -> Quantiles:
         reporter.flush(10.0)
     cuts = statistics.quantiles(taken, n=100)
     return Quantiles(round((cuts[49] - clock_ns) / 1000, 3), round((cuts[98] - clock_ns) / 1000, 3))
-
-
-@contextlib.contextmanager
-def _tansu(folder: str) -> Iterator[str]:
-    """A broker of our own by its console script; its address. Raises `BrokerStartError`."""
-    script = Path(sys.executable).with_name("fleetpulse")
-    command = [str(script), "broker", "start", "--broker", "tansu", "--data-dir", folder]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:  # noqa: S603  # our own script
-        try:
-            assert child.stdout is not None
-            if not (line := child.stdout.readline()):
-                raise BrokerStartError("the broker of the benchmark did not start", way_out="See `fleetpulse doctor`")
-            bootstrap = str(json.loads(line)["bootstrap"])
-            create = [str(script), "topics", "create", "--broker", bootstrap]
-            create += ["--json"]
-            subprocess.run(create, check=True, timeout=_START_S, capture_output=True)  # noqa: S603  # as above
-            yield bootstrap
-        finally:
-            child.terminate()
 
 
 _PROBE = """
@@ -160,9 +139,12 @@ def _print_table(figures: dict[str, Any]) -> None:
 
 
 def main(json_output: bool) -> None:  # the interface of `fleetpulse.benches`
-    """Measure and print; against FLEETPULSE_BOOTSTRAP if it is set, else a Tansu of its own."""
-    with tempfile.TemporaryDirectory(prefix="fleetpulse-bench-") as folder, contextlib.ExitStack() as stack:
-        bootstrap = os.environ.get("FLEETPULSE_BOOTSTRAP") or stack.enter_context(_tansu(folder))
+    """Measure and print; against FLEETPULSE_BOOTSTRAP if it is set, else a broker of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="fleetpulse-bench-") as folder,
+        console.broker(Path(folder)) as (bootstrap, _),
+    ):
+        console.run("topics", "create", "--broker", bootstrap)
         figures = measure(bootstrap, folder)
     if json_output:
         sys.stdout.write(json.dumps(figures) + "\n")

@@ -8,17 +8,14 @@ Parquet file (zstd) for 50,000 records, no duplicates found, no offsets kept: le
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import json
 import os
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +25,8 @@ import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from infra.runtime import console
 from infra.runtime.columnar_fetch import fetch_columns
-from infra.runtime.errors import BrokerStartError
 from infra.runtime.kafka import TopicPartition, consumer
 from infra.runtime.settings import PREFIX, load_settings
 from schemas.record import SINGLE_OBJECT_PREFIX_BYTES
@@ -67,41 +64,10 @@ class _Stopwatch:
         return Measured(events, time.perf_counter() - self._wall_s, time.process_time() - self._cpu_s)
 
 
-def _command(*arguments: str) -> list[str]:
-    return [str(Path(sys.executable).with_name("fleetpulse")), *arguments]
-
-
-@contextlib.contextmanager
-def _broker(folder: Path) -> Iterator[str]:
-    """The broker that FLEETPULSE_BOOTSTRAP names, else one of our own for as long as the block runs."""
-    if given := load_settings().bootstrap:
-        yield given
-        return
-    command = _command("broker", "start", "--broker", "auto", "--data-dir", str(folder))
-    with (
-        (folder / "broker.log").open("wb") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process,  # noqa: S603  # our own command
-    ):
-        assert process.stdout is not None
-        try:
-            line = process.stdout.readline()
-            if not line:
-                raise BrokerStartError(
-                    "no broker could be started for the benchmark", setting=f"{PREFIX}BOOTSTRAP",
-                    way_out=f"{(folder / 'broker.log').read_text(errors='replace')[-300:]}",
-                )  # fmt: skip
-            yield str(json.loads(line)["bootstrap"])
-        finally:
-            process.terminate()
-
-
 def _fill(bootstrap: str, folder: Path, events: int) -> None:
-    create = _command("topics", "create", "--broker", bootstrap, "--partitions", str(_PARTITIONS))
-    subprocess.run(create, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  # our own command
-    fill = _command(
-        "simulate", "--fill", TOPIC, "--events", str(events), "--agents", str(_AGENTS), "--bootstrap", bootstrap
-    )
-    subprocess.run([*fill, "--data-dir", str(folder)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603  # our own command
+    console.run("topics", "create", "--broker", bootstrap, "--partitions", str(_PARTITIONS))
+    fill = ("--fill", TOPIC, "--events", str(events), "--agents", str(_AGENTS))
+    console.run("simulate", *fill, "--bootstrap", bootstrap, "--data-dir", str(folder))
 
 
 async def _count(bootstrap: str) -> int:
@@ -202,7 +168,7 @@ async def _measure(bootstrap: str, folder: Path, events: int, rounds: int) -> di
 
 def run(folder: Path) -> dict[str, Any]:
     """Measure in `folder`; a broker that already has events in the topic is measured with those."""
-    with _broker(folder) as bootstrap:
+    with console.broker(folder) as (bootstrap, _):
         if load_settings().bootstrap and asyncio.run(_has_events(bootstrap)):
             events = asyncio.run(_count(bootstrap))
         else:

@@ -35,6 +35,7 @@ from infra.runtime.kafka import (
 )
 from infra.runtime.lifecycle import CleanUps
 from infra.runtime.logs import get_logger
+from infra.runtime.memory import calm_garbage_collector
 from schemas.catalogue import TOPICS
 from schemas.registry import SchemaBook
 from sinks.lake import dead_letters
@@ -160,6 +161,7 @@ class LakeService:
 
         Raises `LakeError`, `BrokerUnreachableError`, `TopicMismatchError` at the start.
         """
+        calm_garbage_collector()
         open_lake(self.options.lake)
         await self._start_consumer()
         try:
