@@ -54,6 +54,9 @@ _SCHEMAS = {
     "fleet.hosts": "host",
 }
 I4 = npt.NDArray[np.int32]
+CLOCK_AHEAD_S = 300.0
+"""How far ahead of ours an agent's clock may count: evidence from next year would age all that came before it away, and
+a beat from next year would keep a dead agent online until then."""
 
 
 @dataclass(frozen=True)
@@ -186,19 +189,21 @@ class Pipeline:
     ) -> None:
         match topic:
             case "fleet.metrics":
-                self._apply_metrics(state, frame, slots, outputs)
+                self._apply_metrics(state, frame, slots, now_s, outputs)
             case "fleet.violations":
-                self._note_evidence(state, frame, slots, trust.violations_evidence(self.config.trust, frame))
+                self._note_evidence(state, frame, slots, trust.violations_evidence(self.config.trust, frame), now_s)
             case "fleet.heartbeats":
-                self._apply_heartbeats(state, frame, slots, outputs)
+                self._apply_heartbeats(state, frame, slots, now_s, outputs)
             case "fleet.lifecycle":
                 findings = silent.update(self.config.silent, state.silent, frame, now_s)
                 self._silent(state, findings, outputs)
             case "fleet.hosts":
                 self._apply_hosts(state, frame, slots, outputs)
 
-    def _apply_metrics(self, state: PartitionState, frame: pl.DataFrame, slots: I4, outputs: Outputs) -> None:
-        self._note_evidence(state, frame, slots, trust.metrics_evidence(frame))
+    def _apply_metrics(
+        self, state: PartitionState, frame: pl.DataFrame, slots: I4, now_s: float, outputs: Outputs
+    ) -> None:
+        self._note_evidence(state, frame, slots, trust.metrics_evidence(frame), now_s)
         flags = anomaly.update(
             self._metrics, state.agents.arrays["anomaly"], slots, numeric(frame, METRICS), trust.event_times_s(frame)
         )
@@ -261,7 +266,9 @@ class Pipeline:
             slots = state.agents.assign(pl.Series([finding.agent_id for finding in findings], dtype=pl.String))
             self._alert(state, causes.on_findings(self._book(state), slots, findings), outputs)
 
-    def _apply_heartbeats(self, state: PartitionState, frame: pl.DataFrame, slots: I4, outputs: Outputs) -> None:
+    def _apply_heartbeats(
+        self, state: PartitionState, frame: pl.DataFrame, slots: I4, now_s: float, outputs: Outputs
+    ) -> None:
         for slot, host in zip(slots.tolist(), frame["host"].to_list(), strict=True):
             if host is not None:
                 state.owners[slot].host = host
@@ -270,7 +277,7 @@ class Pipeline:
             self.config.heartbeat,
             state.agents.arrays["heartbeat"],
             slots,
-            beats.event_time_s,
+            np.minimum(beats.event_time_s, now_s + CLOCK_AHEAD_S),
             beats.interval_s,
             beats.next_beat_by_s,
             beats.progress,
@@ -284,19 +291,22 @@ class Pipeline:
             state.touch(state.agents.buckets[changes.slots])
             self._alert(state, causes.on_transitions(self._book(state), state.agents.slots.keys, changes), outputs)
 
-    def _note_evidence(self, state: PartitionState, frame: pl.DataFrame, slots: I4, evidence: trust.Evidence) -> None:
+    def _note_evidence(
+        self, state: PartitionState, frame: pl.DataFrame, slots: I4, evidence: trust.Evidence, now_s: float
+    ) -> None:
         """Add evidence of trust; the scores are published with the next tick."""
         with_evidence = slots[evidence.row]
+        event_time_s = np.minimum(evidence.event_time_s, now_s + CLOCK_AHEAD_S)
         trust.update(
             self.config.trust,
             state.agents.arrays["trust"],
             with_evidence,
             evidence.ok,
             evidence.bad,
-            evidence.event_time_s,
+            event_time_s,
         )
         np.minimum.at(state.publishing["oldest_us"], with_evidence, event_time_us(frame)[evidence.row])
-        np.maximum.at(state.publishing["newest_s"], with_evidence, evidence.event_time_s)
+        np.maximum.at(state.publishing["newest_s"], with_evidence, event_time_s)
 
     def collect(self, state: PartitionState, now_s: float) -> Outputs:
         """Scores of agents with evidence that is not scored yet: alerts of all, messages of those that changed."""

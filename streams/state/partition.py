@@ -17,7 +17,7 @@ from infra.runtime.ids import new_session_bits
 from schemas.encode import Pool, encode_optional, encode_string
 from streams.operators.arrays import Field, SlotArrays
 from streams.state.applied import AppliedThrough
-from streams.state.snapshot import Snapshot, StoreSnapshot, pack, unpack
+from streams.state.snapshot import Snapshot, SnapshotFormatError, StoreSnapshot, pack, unpack
 from streams.state.stores import BUCKETS, KeyedStore, bucket_of
 
 NOTHING_PENDING = np.iinfo(np.int64).max
@@ -134,17 +134,23 @@ class PartitionState:
         """Take over the buckets of a recovered changelog. Raises `SnapshotFormatError`."""
         for raw in raws:
             snapshot = unpack(raw)
-            for name, saved in snapshot.stores.items():
-                if not saved.keys:
-                    continue
-                store = self.stores[name]
-                slots = store.assign(pl.Series(saved.keys, dtype=pl.String))
-                for array, columns in saved.columns.items():
-                    store.arrays[array].put(slots, columns)
-            self.applied.restore(snapshot.extra["bucket"], snapshot.applied)
-            self.owners += [Owner(*owner) for owner in snapshot.extra["owners"]]
-            self.publishing.reserve(len(self.agents))
-            self.silent.update(snapshot.extra["silent"])
+            try:
+                self._take_over(snapshot)
+            except (KeyError, ValueError, TypeError, IndexError) as error:
+                raise SnapshotFormatError(f"not of this program's state: {type(error).__name__}: {error}") from error
+
+    def _take_over(self, snapshot: Snapshot) -> None:
+        for name, saved in snapshot.stores.items():
+            if not saved.keys:
+                continue
+            store = self.stores[name]
+            slots = store.assign(pl.Series(saved.keys, dtype=pl.String))
+            for array, columns in saved.columns.items():
+                store.arrays[array].put(slots, columns)
+        self.applied.restore(snapshot.extra["bucket"], snapshot.applied)
+        self.owners += [Owner(*owner) for owner in snapshot.extra["owners"]]
+        self.publishing.reserve(len(self.agents))
+        self.silent.update(snapshot.extra["silent"])
 
 
 def digest(state: PartitionState) -> str:

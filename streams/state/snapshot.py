@@ -66,13 +66,18 @@ def unpack(raw: bytes) -> Snapshot:
         data = zstandard.ZstdDecompressor().decompress(raw)
         (length,) = struct.unpack_from("<I", data)
         head = json.loads(data[4 : 4 + length])
-    except (zstandard.ZstdError, struct.error, ValueError) as error:
-        raise SnapshotFormatError(f"not a snapshot: {error}") from error
-    if head["version"] != FORMAT_VERSION:
-        raise SnapshotFormatError(f"format {head['version']}, this program reads {FORMAT_VERSION}")
-    position = 4 + length
+        version = head["version"]
+        if version == FORMAT_VERSION:
+            return Snapshot(head["applied"], _stores(data, 4 + length, head["stores"]), head["extra"])
+    except (zstandard.ZstdError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SnapshotFormatError(f"not a snapshot: {type(error).__name__}: {error}") from error
+    raise SnapshotFormatError(f"format {version}, this program reads {FORMAT_VERSION}")
+
+
+def _stores(data: bytes, position: int, described_stores: Mapping[str, Any]) -> dict[str, StoreSnapshot]:
+    """The stores whose arrays lie one after the other from `position`; raises whatever does not fit."""
     stores: dict[str, StoreSnapshot] = {}
-    for name, described in head["stores"].items():
+    for name, described in described_stores.items():
         columns: dict[str, dict[str, npt.NDArray[Any]]] = {}
         for array, field_name, dtype, shape in described["arrays"]:
             kind = np.dtype(dtype)
@@ -80,4 +85,4 @@ def unpack(raw: bytes) -> Snapshot:
             columns.setdefault(array, {})[field_name] = np.frombuffer(data, kind, count, position).reshape(shape)
             position += count * kind.itemsize
         stores[name] = StoreSnapshot(described["keys"], columns)
-    return Snapshot(head["applied"], stores, head["extra"])
+    return stores
