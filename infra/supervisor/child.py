@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import ctypes
 import json
+import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,30 @@ from typing import Any
 import psutil
 
 from infra.runtime.errors import FleetpulseError
+from infra.runtime.text import printable
 
 _PR_SET_PDEATHSIG = 1
+_LONGEST_LINE_BYTES = 1024 * 1024
+_LAST_WORDS_BYTES = 4096
 
 
-def die_with_parent() -> None:
-    """Have the kernel end this process when its parent is gone (Linux; elsewhere nothing happens)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def die_with_parent() -> Callable[[], None] | None:
+    """What a child calls before exec so that the kernel asks it to end (SIGTERM) when its parent is gone.
+
+    None elsewhere than on Linux. Linux sends the signal when the starting thread ends: start from the main one.
+    """
+    if sys.platform != "linux":
+        return None
+    # Looked up before the fork: between fork and exec only what is already loaded may be called.
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def before_exec() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # the parent ended before the request was in force
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return before_exec
 
 
 def console_script() -> str:
@@ -61,6 +78,7 @@ class Child:
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
     _reader: asyncio.Task[None] | None = None
     _spent_s: float = 0.0
+    _log_start: int = 0
 
     @property
     def pid(self) -> int | None:
@@ -72,6 +90,7 @@ class Child:
         self._ready.clear()
         self._spent_s = self.cost.cpu_s
         with self.log_file.open("ab") as log:
+            self._log_start = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 console_script(),
                 *self.arguments,
@@ -80,14 +99,21 @@ class Child:
                 stderr=log,
                 env=self.environment,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
+                preexec_fn=die_with_parent(),
+                limit=_LONGEST_LINE_BYTES,
             )
         self._reader = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
-        while line := await self._process.stdout.readline():
+        while True:
+            try:
+                line = await self._process.stdout.readline()
+            except ValueError:
+                continue  # longer than the limit: thrown away, so that the process is not held up
+            if not line:
+                return
             text = line.decode(errors="replace").rstrip()
             with contextlib.suppress(ValueError):
                 message = json.loads(text)
@@ -102,21 +128,27 @@ class Child:
         assert self._process is not None
         ready = asyncio.create_task(self._ready.wait())
         ended = asyncio.create_task(self._process.wait())
-        done, pending = await asyncio.wait({ready, ended}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
+        try:
+            done, _ = await asyncio.wait({ready, ended}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+            ended.cancel()
         if ready in done:
             return self.ready
-        what = (
-            f"ended with exit code {self._process.returncode}"
-            if ended in done
-            else f"was not ready in {timeout_s:.0f} s"
-        )
-        raise ChildError(f"{self.name} {what}: {self._last_words()}", way_out=f"Its log is {self.log_file}")
+        late = f"{self.name} was not ready in {timeout_s:.0f} s: {self._last_words()}"
+        raise ChildError(self.epitaph() if ended in done else late, way_out=f"Its log is {self.log_file}")
+
+    def epitaph(self) -> str:
+        """How an ended process ended: its exit code and the last line of its log."""
+        assert self._process is not None
+        return f"{self.name} ended with exit code {self._process.returncode}: {self._last_words()}"
 
     def _last_words(self) -> str:
-        lines = self.log_file.read_text(errors="replace").strip().splitlines()
-        return lines[-1][-300:].removeprefix("fleetpulse: ") if lines else "it said nothing"
+        with self.log_file.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(self._log_start, end - _LAST_WORDS_BYTES))
+            lines = log.read().decode(errors="replace").strip().splitlines()
+        return printable(lines[-1][-300:].removeprefix("fleetpulse: ").rstrip(".")) if lines else "it said nothing"
 
     async def wait(self) -> int:
         """Wait for the end; the exit code."""

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from infra.runtime.settings import Settings
     from infra.supervisor.plan import RunPlan
-    from infra.supervisor.run import Run
+    from infra.supervisor.running import Run
 
 
 def up(

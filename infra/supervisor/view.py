@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from infra.runtime.text import printable
 from schemas.catalogue import TOPICS
 
 _SEVERITY = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
@@ -21,7 +22,10 @@ _STATUS = {"online": "green", "late": "yellow", "degraded": "yellow", "offline":
 
 @dataclass
 class Picture:
-    """All that the view shows at one moment; rates in events/s, durations in seconds, lags in records."""
+    """All that the view shows at one moment: rates in events/s, lags in records.
+
+    `elapsed_s` and `ledger_counted_s` in seconds since the start of the run.
+    """
 
     broker: str = ""
     lake: str = ""
@@ -34,7 +38,7 @@ class Picture:
     alerts: Sequence[Mapping[str, Any]] = ()
     firing: int = 0
     ledger: Mapping[str, int] = field(default_factory=dict)
-    ledger_age_s: float | None = None
+    ledger_counted_s: float | None = None
     processes: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
 
@@ -60,7 +64,7 @@ def _fleet(picture: Picture) -> Table:
     table.add_row(Text("lowest trust", "dim"))
     for agent, trust in picture.lowest_trust:
         style = "red" if trust < 0.5 else "yellow" if trust < 0.7 else "green"
-        table.add_row(Text.assemble((f"{trust:6.3f} ", style), agent))
+        table.add_row(Text.assemble((f"{trust:6.3f} ", style), printable(agent)))
     return table
 
 
@@ -71,14 +75,8 @@ def _alerts(picture: Picture) -> Table:
     for alert in picture.alerts:
         style = _SEVERITY.get(str(alert["severity"]), "") if alert["state"] == "firing" else "dim"
         # Text, not markup: what an agent says is shown, never interpreted.
-        table.add_row(
-            Text(
-                f"{alert['state']:<9}{alert['severity']:<9}{alert['name']:<22}{alert['summary']}",
-                style,
-                overflow="ellipsis",
-                no_wrap=True,
-            )
-        )
+        told = f"{alert['state']:<9}{alert['severity']:<9}{alert['name']:<22}{alert['summary']}"
+        table.add_row(Text(printable(told), style, overflow="ellipsis", no_wrap=True))
     if not picture.alerts:
         table.add_row(Text("none yet", "dim"))
     return table
@@ -94,8 +92,8 @@ def _delivery(picture: Picture) -> Text:
     text.append(f"on the way or missing {on_the_way:,}  ", "yellow" if on_the_way else "green")
     text.append(f"duplicates removed {ledger['duplicates']:,}  ")
     text.append(f"dead letters {ledger.get('dead_letters', 0):,}", "red" if ledger.get("dead_letters") else "")
-    if picture.ledger_age_s is not None:
-        text.append(f"   ({picture.ledger_age_s:.0f} s ago)", "dim")
+    if picture.ledger_counted_s is not None:
+        text.append(f"   ({max(picture.elapsed_s - picture.ledger_counted_s, 0):.0f} s ago)", "dim")
     return text
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from infra.runtime.text import printable
 from sinks.lake.accounts import SessionAccount, read_accounts
 from sinks.lake.ledger import (
     LEDGER_TABLES,
@@ -25,7 +26,6 @@ from sinks.lake.ledger import (
     with_accounts,
 )
 from sinks.lake.views import ask_lake
-from sinks.text import printable
 
 
 @dataclass(frozen=True)

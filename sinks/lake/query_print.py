@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sinks.text import printable
+from infra.runtime.text import printable
 
 TABLE_ROWS = 200
 """A terminal shows so many rows; the other formats give all."""

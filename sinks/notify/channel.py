@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TextIO
 
 from infra.runtime.clock import Clock
+from infra.runtime.text import printable
 from sinks.notify.alert import Alert
-from sinks.text import printable
 
 
 class Channel(Protocol):

@@ -1,0 +1,34 @@
+"""A question to another part of the house, by the command that a user would call."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from infra.supervisor.child import ChildError, console_script, die_with_parent
+
+
+async def run_json(*arguments: str, environment: dict[str, str]) -> dict[str, Any]:
+    """The JSON that a `fleetpulse` command prints. Raises `ChildError` when it fails."""
+    process = await asyncio.create_subprocess_exec(
+        console_script(),
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+        preexec_fn=die_with_parent(),
+    )
+    try:
+        out, err = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode:
+        said = err.decode(errors="replace").strip().removeprefix("fleetpulse: ")
+        raise ChildError(f"`fleetpulse {arguments[0]}` failed: {said[-500:]}")
+    found: dict[str, Any] = json.loads(out)
+    return found
