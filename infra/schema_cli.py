@@ -106,7 +106,10 @@ def release_schema(folder: Path, name: str) -> Path:
 
 @app.command()
 def check(as_json: AsJson = False) -> None:
-    """Exit code 1 when a schema breaks a rule, cannot be read with a released version, or was not released."""
+    """Exit code 1 when a schema breaks a rule, cannot be read with a released version, or was not released.
+
+    Example:  fleetpulse schemas check
+    """
     found = all_standings(avsc_folder())
     told = [problem for s in found for problem in s.problems]
     told += [f"{s.name}: changed, release it with: fleetpulse schemas release {s.name}" for s in found if s.unreleased]
@@ -124,7 +127,10 @@ def check(as_json: AsJson = False) -> None:
 
 @app.command(name="list")
 def list_all(as_json: AsJson = False) -> None:
-    """List the schemas: topic, number of fields, fingerprint, released versions."""
+    """List the schemas: topic, number of fields, fingerprint, released versions.
+
+    Example:  fleetpulse schemas list --json
+    """
     from schemas.catalogue import TOPICS
 
     folder = avsc_folder()
@@ -152,6 +158,9 @@ def _row(folder: Path, found: Standing, topics: Mapping[str, str]) -> dict[str, 
 
 @app.command()
 def release(name: Annotated[str, typer.Argument(help="name of the schema, for example heartbeat")]) -> None:
-    """Write the next version file of a schema, once it breaks no rule."""
+    """Write the next version file of a schema, once it breaks no rule.
+
+    Example:  fleetpulse schemas release heartbeat
+    """
     path = release_schema(avsc_folder(), name)
     typer.echo(f"released {path.name}")

@@ -29,7 +29,10 @@ _LOOK_EVERY_S = 0.5
 
 @app.command()
 def start(broker: BrokerChoice = "auto", port: Port = 0, data_dir: DataDir = None) -> None:
-    """Run a broker until Ctrl-C; prints one JSON line once it serves."""
+    """Run a broker until Ctrl-C; prints one JSON line once it serves.
+
+    Example:  fleetpulse broker start --broker kafka --port 9092
+    """
     from infra.broker.resolve import resolve_broker
     from infra.runtime.logs import configure_logs
     from infra.runtime.settings import load_settings
@@ -82,7 +85,10 @@ async def _until_asked_to_stop(broker: Broker, asked: asyncio.Event) -> None:
 
 @app.command()
 def fetch(as_json: AsJson = False) -> None:
-    """Fetch the jars of Apache Kafka once with Maven, and check every one against its committed SHA-256."""
+    """Fetch the jars of Apache Kafka once with Maven, and check every one against its committed SHA-256.
+
+    Example:  fleetpulse broker fetch
+    """
     from infra.broker.jars import KAFKA_VERSION, expected_digests, jars_dir
     from infra.broker.jars import fetch as fetch_jars
     from infra.runtime.settings import load_settings
@@ -99,7 +105,10 @@ def fetch(as_json: AsJson = False) -> None:
 
 @app.command()
 def status(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Say which broker serves this data folder, and which one `--broker auto` would take."""
+    """Say which broker serves this data folder, and which one `--broker auto` would take.
+
+    Example:  fleetpulse broker status --json
+    """
     from infra.broker.record import serving
     from infra.broker.resolve import describe_choice
     from infra.runtime.settings import load_settings

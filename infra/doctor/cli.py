@@ -10,7 +10,10 @@ import typer
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
-    """Say what is here, what is missing and how to mend it; exit code 1 when the pipeline cannot run."""
+    """Say what is here, what is missing and how to mend it; exit code 1 when the pipeline cannot run.
+
+    Example:  fleetpulse doctor --json
+    """
     from infra.doctor.examine import can_run, examine
     from infra.runtime.settings import load_settings
 

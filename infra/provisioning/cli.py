@@ -48,7 +48,10 @@ def create(
     replication: Replication = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create the topics that are missing; refuses when one that exists has another number of partitions."""
+    """Create the topics that are missing; refuses when one that exists has another number of partitions.
+
+    Example:  fleetpulse topics create --broker 127.0.0.1:9092 --partitions 12
+    """
     from infra.provisioning.plan import plan_topics
     from infra.provisioning.topics import provision
     from infra.runtime.settings import load_settings
@@ -65,7 +68,10 @@ def create(
 
 @app.command(name="list")
 def list_all(broker: Bootstrap = None, as_json: AsJson = False) -> None:
-    """List every topic on the broker with its number of partitions."""
+    """List every topic on the broker with its number of partitions.
+
+    Example:  fleetpulse topics list
+    """
     from infra.provisioning.topics import list_topics
 
     found = asyncio.run(list_topics(_bootstrap(broker)))
@@ -78,7 +84,10 @@ def list_all(broker: Bootstrap = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def check(broker: Bootstrap = None, partitions: Partitions = None, as_json: AsJson = False) -> None:
-    """Compare the topics with the catalogue; exit code 1 when one is missing, 2 when partitions differ."""
+    """Compare the topics with the catalogue; exit code 1 when one is missing, 2 when partitions differ.
+
+    Example:  fleetpulse topics check
+    """
     from infra.provisioning.compare import require_no_mismatch
     from infra.provisioning.plan import plan_topics
     from infra.provisioning.topics import inspect

@@ -27,7 +27,10 @@ def example_agent(
     every: Annotated[str, typer.Option(help="Pause between two questions that it asks itself.")] = "2s",
     beat_interval: Annotated[float, typer.Option(min=0.1, help="Seconds between heartbeats.")] = 1.0,
 ) -> None:
-    """Run an agent that answers questions over this project's files and reports what it does."""
+    """Run an agent that answers questions over this project's files and reports what it does.
+
+    Example:  fleetpulse example-agent --bootstrap 127.0.0.1:9092 --for 1m
+    """
     from infra.runtime.durations import parse_duration_s
     from infra.runtime.errors import SettingError
     from infra.runtime.logs import configure_logs

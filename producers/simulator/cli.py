@@ -40,7 +40,10 @@ def simulate(
     ] = "",
     interval: Annotated[float, typer.Option(min=0.001, help="With --fill: seconds between an agent's reports.")] = 1.0,
 ) -> None:
-    """Publish a fleet of simulated agents, with incidents whose truth is written down."""
+    """Publish a fleet of simulated agents, with incidents whose truth is written down.
+
+    Example:  fleetpulse simulate --agents 500 --rate 5000 --for 30s --truth truth.json
+    """
     # Imported here so that --help need not load Numba.
     from infra.runtime.clock import SystemClock
     from infra.runtime.logs import configure_logs

@@ -50,7 +50,10 @@ def write(
     ] = None,  # typer evaluates it
     compact: Annotated[bool, typer.Option(help="Compact and retain in the background.")] = True,
 ) -> None:
-    """Write every topic into the lake until asked to stop."""
+    """Write every topic into the lake until asked to stop.
+
+    Example:  fleetpulse lake write --lake ./lake
+    """
     from infra.runtime.logs import configure_logs  # heavy imports wait until the command runs
     from schemas.catalogue import TOPICS  # as above
 
@@ -107,7 +110,10 @@ def compact(
     grace: Annotated[str, typer.Option(help="How long replaced files stay for running queries.")] = "10s",
     everything: Annotated[bool, typer.Option("--all", help="Open hours too, and replaced files go at once.")] = False,
 ) -> None:
-    """Merge the small files of closed hours into few large ones; prints what it did as JSON."""
+    """Merge the small files of closed hours into few large ones; prints what it did as JSON.
+
+    Example:  fleetpulse lake compact --lake ./lake
+    """
     from sinks.lake.compaction import CompactionOptions, Compactor  # heavy imports wait until the command runs
     from sinks.lake.storage import open_lake  # as above
 
@@ -129,7 +135,10 @@ def retain(
         list[str] | None, typer.Option(help="TABLE=DURATION, for example metrics=30d; may be repeated.")
     ] = None,  # typer evaluates it
 ) -> None:
-    """Remove hours that are older than their table keeps; prints the removed folders as JSON."""
+    """Remove hours that are older than their table keeps; prints the removed folders as JSON.
+
+    Example:  fleetpulse lake retain --lake ./lake
+    """
     from sinks.lake.retention import retain as remove_expired  # heavy imports wait until the command runs
     from sinks.lake.retention import retention_s_by_table  # as above
     from sinks.lake.storage import open_lake  # as above
@@ -149,7 +158,10 @@ def retain(
 
 @app.command()
 def check(lake: LakeOption = None) -> None:
-    """Check names and ranges: what each partition has, what overlaps or is torn. Exit code 1 when something is."""
+    """Check names and ranges: what each partition has, what overlaps or is torn. Exit code 1 when something is.
+
+    Example:  fleetpulse lake check --lake ./lake
+    """
     from infra.runtime.errors import LakeError  # heavy imports wait until the command runs
     from sinks.lake.check import check_lake  # as above
 

@@ -88,7 +88,10 @@ def sql(
     memory: Annotated[str, typer.Option(help="memory it may use, for example 1GB")] = "1GB",
     safe_csv: Annotated[bool, typer.Option(help="in csv, keep spreadsheets from taking text for formulas")] = False,
 ) -> None:
-    """Ask the lake one SELECT: tables by name, latest_trust, latest_status, agents, metrics_hourly, ledger and more."""
+    """Ask the lake one SELECT: tables by name, latest_trust, latest_status, agents, metrics_hourly, ledger and more.
+
+    Example:  fleetpulse sql "SELECT agent_id, trust FROM latest_trust ORDER BY trust LIMIT 5"
+    """
     from sinks.lake.query_print import Format, writer_of  # noqa: PLC0415  # --help stays quick
     from sinks.lake.sql import SqlLimits, run_sql  # noqa: PLC0415  # --help stays quick
 
@@ -141,7 +144,10 @@ def ledger(
     limit: Annotated[int, typer.Option(min=1, help="so many lines at most, the worst first")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table")] = False,
 ) -> None:
-    """The proof of delivery: per agent what was published, what landed, what is missing, what came twice."""
+    """The proof of delivery: per agent what was published, what landed, what is missing, what came twice.
+
+    Example:  fleetpulse ledger --lake ./lake --missing
+    """
     from sinks.lake.ledger_view import LedgerQuestion, read_ledger, show_ledger  # noqa: PLC0415  # --help stays quick
 
     question = LedgerQuestion(agent, missing, sessions, limit)

@@ -35,7 +35,10 @@ def notify(
     start: Annotated[Start, typer.Option("--from", help="where a new group begins")] = Start.LATEST,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON line an alert")] = False,
 ) -> None:
-    """Deliver alerts as they come, each at least once; now to this terminal. Runs until Ctrl-C."""
+    """Deliver alerts as they come, each at least once; now to this terminal. Runs until Ctrl-C.
+
+    Example:  fleetpulse notify --bootstrap 127.0.0.1:9092
+    """
     import asyncio  # --help stays quick
 
     from infra.runtime.clock import SystemClock  # --help stays quick

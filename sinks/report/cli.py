@@ -23,7 +23,10 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
     output: Annotated[Path | None, typer.Option(help="write the report as JSON to this file")] = None,
 ) -> None:
-    """What a run delivered and found: counts from the lake against what producers and the simulator say."""
+    """What a run delivered and found: counts from the lake against what producers and the simulator say.
+
+    Example:  fleetpulse report --lake ./lake --accounts ./accounts --truth truth.json
+    """
     import json  # --help stays quick
 
     from sinks.lake.query_cli import open_output  # --help stays quick
