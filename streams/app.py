@@ -58,8 +58,18 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
         self.progress = Progress()
         self.state_table: Any = None
         self.settled = asyncio.Event()
+        self.unable: FleetpulseError | None = None
+        self.gave_up = asyncio.Event()
         self.snapshots_one_by_one = False
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
+
+    def _create_directories(self) -> None:
+        """Faust's data folder is not made: nothing is kept on this machine."""
+
+    def give_up(self, reason: FleetpulseError) -> None:
+        """A person has to mend something first; the worker stops and says so."""
+        self.unable = reason
+        self.gave_up.set()
 
     def begin_ahead(self, columns: RecordColumns) -> Future[DecodedBatch]:
         """Begin to decode a batch that has just been fetched, beside what is done with earlier ones."""
@@ -145,7 +155,8 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
 
     def fetched(self, tp: TP) -> tuple[int | None, int | None]:
         """Of a partition the end of its log at the last fetch, and when that was (ms since the epoch); None before."""
-        return self.consumer.fetched(tp)
+        found: tuple[int | None, int | None] = self.consumer.fetched(tp)
+        return found
 
     def recover(self) -> None:
         """Build the state of every owned partition from the recovered table; forget the others.
@@ -189,7 +200,7 @@ def _bad_changelog(problem: str) -> ChangelogError:
 def _partition_of(key: object) -> int:
     """The partition in a snapshot's key, `PARTITION/BUCKET`. Raises `ChangelogError`."""
     try:
-        return int(bytes(key).split(b"/")[0])  # type: ignore[call-overload, no-any-return]  # anything may stand there
+        return int(bytes(key).split(b"/")[0])  # type: ignore[call-overload]  # anything may stand there
     except (TypeError, ValueError) as error:
         raise _bad_changelog(f"a record has the key {key!r}, which is not PARTITION/BUCKET") from error
 
@@ -271,10 +282,12 @@ def build_app(
 
     @app.state_table.on_recover  # type: ignore[untyped-decorator]
     async def recovered() -> None:
+        # Faust looks at no exception of this callback: the worker would stay, own partitions and do nothing.
         try:
             app.recover()
+        except ChangelogError as error:
+            app.give_up(error)
         except Exception as error:
-            # Faust looks at no exception of this callback: the worker would stay, own partitions and do nothing.
             await app.crash(error)
             raise
 

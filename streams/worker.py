@@ -17,8 +17,9 @@ from schemas.catalogue import STREAMS_CHANGELOG
 from streams.app import StreamApp, build_app
 from streams.pipeline import SOURCES, Pipeline, PipelineConfig
 from streams.progress import StallWatch
+from streams.state.partition import PartitionState
 
-TICK_S = 0.2
+TICK_S = 0.3
 """How long a trust score may wait for others of its partition, and how often heartbeat deadlines are looked at."""
 STALL_PATIENCE_S = 60.0
 STOP_DEADLINE_S = 20.0
@@ -55,21 +56,25 @@ async def check_topics(bootstrap: str) -> int:
 
 async def tick_forever(app: StreamApp) -> None:
     """Look at deadlines and publish coalesced scores, every `TICK_S`; the lock keeps batches and ticks apart."""
-    assert app.pipeline is not None
     while True:
         await asyncio.sleep(TICK_S)
-        for state in list(app.partitions.values()):
-            now_s = app.clock.now_s()
-            async with app.changing(state):
-                outputs = app.pipeline.tick(
-                    state,
-                    now_s,
-                    beats_until_s=_seen_until_s(app, "fleet.heartbeats", state.partition, now_s),
-                    steps_until_s=_seen_until_s(app, "fleet.lifecycle", state.partition, now_s),
-                )
-                sent = app.send(state, outputs)
-            if sent is not None:
-                await asyncio.shield(sent)
+        sent = [await _tick(app, state) for state in list(app.partitions.values())]
+        await asyncio.gather(*(asyncio.shield(answer) for answer in sent if answer is not None))
+
+
+async def _tick(app: StreamApp, state: PartitionState) -> asyncio.Future[None] | None:
+    """One look at one partition; the answer to what was sent, if anything was."""
+    assert app.pipeline is not None
+    async with app.changing(state):
+        now_s = app.clock.now_s()
+        outputs = await asyncio.to_thread(
+            app.pipeline.tick,
+            state,
+            now_s,
+            beats_until_s=_seen_until_s(app, "fleet.heartbeats", state.partition, now_s),
+            steps_until_s=_seen_until_s(app, "fleet.lifecycle", state.partition, now_s),
+        )
+        return app.send(state, outputs)
 
 
 def _lag(app: StreamApp) -> int:
@@ -110,9 +115,14 @@ async def _crashed(app: StreamApp) -> None:
     """Raise when Faust gives up."""
     await app.wait_until_stopped()
     reason: Any = app.crash_reason
-    if isinstance(reason, FleetpulseError):
-        raise reason
     raise StreamWorkerError(f"the stream application stopped by itself: {reason!r}") from reason
+
+
+async def _gave_up(app: StreamApp) -> None:
+    """Raise when a person has to mend something first."""
+    await app.gave_up.wait()
+    assert app.unable is not None
+    raise app.unable
 
 
 async def _announce(app: StreamApp) -> None:
@@ -142,7 +152,7 @@ async def run_worker(bootstrap: str, *, commit_interval_s: float, config: Pipeli
             clean_ups.add("faust", app.stop)
             tasks = [
                 asyncio.create_task(work)
-                for work in (tick_forever(app), _watch(app), _crashed(app), _announce_forever(app))
+                for work in (tick_forever(app), _watch(app), _crashed(app), _gave_up(app), _announce_forever(app))
             ]
             stop = asyncio.create_task(asked.wait())
             done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)

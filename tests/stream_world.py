@@ -189,13 +189,16 @@ class Fleet:
             await send_records(client, topic, rows[middle:])
 
 
-async def read_topic(bootstrap: str, topic: str, partitions: int = PARTITIONS) -> dict[int, list[Any]]:
-    """All records of a topic by partition, as aiokafka's own `getmany` gives them."""
-    found: dict[int, list[Any]] = {number: [] for number in range(partitions)}
+Records = dict[tuple[str, int], list[Any]]
+
+
+async def read_topics(bootstrap: str, *topics: str) -> Records:
+    """All records of some topics by topic and partition, as aiokafka's own `getmany` gives them."""
+    tps = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
+    found: Records = {(tp.topic, tp.partition): [] for tp in tps}
     reader = consumer(bootstrap)
     await reader.start()
     try:
-        tps = [TopicPartition(topic, number) for number in range(partitions)]
         reader.assign(tps)
         for tp in tps:
             reader.seek(tp, 0)
@@ -205,16 +208,16 @@ async def read_topic(bootstrap: str, topic: str, partitions: int = PARTITIONS) -
             records = await reader.getmany(timeout_ms=400)
             quiet = 0 if records else quiet + 1
             for tp, some in records.items():
-                found[tp.partition] += some
+                found[tp.topic, tp.partition] += some
     finally:
         await reader.stop()
     return found
 
 
-async def read_rows(bootstrap: str, topic: str, partitions: int = PARTITIONS) -> list[dict[str, Any]]:
+async def read_rows(bootstrap: str, topic: str) -> list[dict[str, Any]]:
     """All rows of a derived topic, decoded."""
     book = SchemaBook(topic_schema(topic).name)
-    records = await read_topic(bootstrap, topic, partitions)
+    records = await read_topics(bootstrap, topic)
     return [decode_record(book, record.value) for some in records.values() for record in some]
 
 
@@ -264,20 +267,18 @@ def _as_columns(topic: str, partition: int, records: Sequence[Any]) -> RecordCol
 async def rebuild(bootstrap: str) -> Rebuild:
     """Read everything back; call it while no worker runs."""
     committed = await committed_offsets(bootstrap)
+    records = await read_topics(bootstrap, *STREAM_SOURCES, STREAMS_CHANGELOG)
     line = pipeline()
-    snapshots: dict[int, dict[bytes, bytes]] = {number: {} for number in range(PARTITIONS)}
-    for number, records in (await read_topic(bootstrap, STREAMS_CHANGELOG)).items():
-        snapshots[number] = {record.key: record.value for record in records}
-    expected = {number: line.restore(number) for number in range(PARTITIONS)}
-    recovered = {number: line.restore(number, raws.values()) for number, raws in snapshots.items()}
-    ends: dict[tuple[str, int], int] = {}
-    for topic in STREAM_SOURCES:
-        for number, records in (await read_topic(bootstrap, topic)).items():
-            ends[topic, number] = records[-1].offset + 1 if records else 0
-            if records:
-                line.apply(expected[number], _as_columns(topic, number, records), time.time())
-            if rest := [record for record in records if record.offset >= committed[topic, number]]:
-                line.apply(recovered[number], _as_columns(topic, number, rest), time.time())
+    expected, recovered = {}, {}
+    for number in range(PARTITIONS):
+        snapshots = {record.key: record.value for record in records.pop((STREAMS_CHANGELOG, number))}
+        expected[number], recovered[number] = line.restore(number), line.restore(number, snapshots.values())
+    for (topic, number), some in records.items():
+        rest = [record for record in some if record.offset >= committed[topic, number]]
+        for state, replayed in ((expected[number], some), (recovered[number], rest)):
+            if replayed:
+                line.apply(state, _as_columns(topic, number, replayed), time.time())
+    ends = {tp: some[-1].offset + 1 if some else 0 for tp, some in records.items()}
     return Rebuild(expected, recovered, committed, ends)
 
 
