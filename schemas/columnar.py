@@ -20,7 +20,6 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from operator import itemgetter
 from typing import Any, cast
 
 import fastavro
@@ -43,9 +42,9 @@ from schemas.registry import SINGLE_OBJECT_MAGIC, SchemaBook, WriterSchema
 
 ROW = "_row"
 """Column of a decoded frame: position of the message in the batch, u32."""
-_SENTINEL_FIELD = "_sentinel"
-_PREFIX = itemgetter(slice(SINGLE_OBJECT_PREFIX_BYTES))
-_BODY = itemgetter(slice(SINGLE_OBJECT_PREFIX_BYTES, None))
+_SENTINEL_FIELD, _MAGIC_FIELD, _CRC_FIELD = "_sentinel", "_magic", "_crc"
+_MAGIC_VALUE = -98
+"""What the bytes 0xC3 0x01 are as an Avro long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +86,26 @@ def _bare(node: Any) -> Any:  # noqa: ANN401  # a JSON schema node
 
 
 @cache
-def _header(crc64: int, raw_json: str) -> bytes:
-    """Container header for a writer schema with the sentinel field added. `crc64` only keys the cache apart."""
+def _header(crc64: int, raw_json: str, with_prefix: bool) -> bytes:
+    """Container header for a writer schema with the sentinel field added, and with fields for the ten bytes of the
+    single-object prefix if messages are framed whole. `crc64` only keys the cache apart."""
     del crc64
     raw = _bare(json.loads(raw_json))
-    raw["fields"] = [*raw["fields"], {"name": _SENTINEL_FIELD, "type": "double"}]
+    prefix = [{"name": _MAGIC_FIELD, "type": "long"}, {"name": _CRC_FIELD, "type": "double"}] if with_prefix else []
+    raw["fields"] = [*prefix, *raw["fields"], {"name": _SENTINEL_FIELD, "type": "double"}]
     buffer = io.BytesIO()
     fastavro.writer(buffer, fastavro.parse_schema(raw, _force=True), [], sync_marker=_SYNC)
     return buffer.getvalue()
 
 
-def _header_of(writer: WriterSchema) -> bytes:
-    return _HEADERS.get(writer.crc64) or _HEADERS.setdefault(
-        writer.crc64, _header(writer.crc64, json.dumps(dict(writer.raw)))
-    )
+def _header_of(writer: WriterSchema, *, with_prefix: bool) -> bytes:
+    key = writer.crc64, with_prefix
+    if key not in _HEADERS:
+        _HEADERS[key] = _header(writer.crc64, json.dumps(dict(writer.raw)), with_prefix)
+    return _HEADERS[key]
 
 
-_HEADERS: dict[int, bytes] = {}
+_HEADERS: dict[tuple[int, bool], bytes] = {}
 
 
 def _zigzag(number: int) -> bytes:
@@ -117,23 +119,59 @@ def _zigzag(number: int) -> bytes:
     return bytes(out)
 
 
-def _read_native(writer: WriterSchema, bodies: list[bytes]) -> pl.DataFrame | None:
-    """Decode bodies of one writer schema, or None when at least one of them is not a whole record of it."""
-    block = _SENTINEL.join([*bodies, b""])
-    container = b"".join((_header_of(writer), _zigzag(len(bodies)), _zigzag(len(block)), block, _SYNC))
+def _read_framed(header: bytes, records: Sequence[bytes]) -> pl.DataFrame | None:
+    """Decode records as one container block, or None when one of them is not whole."""
+    block = _SENTINEL.join(records)
+    length = _zigzag(len(block) + len(_SENTINEL))
+    container = b"".join((header, _zigzag(len(records)), length, block, _SENTINEL, _SYNC))
     try:
         frame = pl.read_avro(io.BytesIO(container))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return None
-    if frame.height != len(bodies) or not (frame[_SENTINEL_FIELD] == _SENTINEL_VALUE).all():
+    if frame.height != len(records) or not (frame.drop_in_place(_SENTINEL_FIELD) == _SENTINEL_VALUE).all():
         return None
-    frame.drop_in_place(_SENTINEL_FIELD)
     return frame
+
+
+def _read_native(writer: WriterSchema, bodies: Sequence[bytes]) -> pl.DataFrame | None:
+    """Decode bodies of one writer schema, or None when at least one of them is not a whole record of it."""
+    return _read_framed(_header_of(writer, with_prefix=False), bodies)
+
+
+def _whole_writer(book: SchemaBook, first: bytes | None) -> WriterSchema | None:
+    """The known schema that a message in single-object encoding names."""
+    if not first or first[:2] != SINGLE_OBJECT_MAGIC:
+        return None
+    return book.by_fingerprint(int.from_bytes(first[2:SINGLE_OBJECT_PREFIX_BYTES], "little"))
+
+
+def _read_whole(book: SchemaBook, values: Sequence[bytes | None]) -> pl.DataFrame | None:
+    """The common case, without a look at single messages: all whole, single-object encoded, under one known schema.
+
+    The prefix is decoded as two more fields: its magic bytes happen to be an Avro long of two bytes, and the
+    fingerprint has the width of a double. So nothing is cut out of the messages before.
+    """
+    writer = _whole_writer(book, values[0])
+    if writer is None or None in values:
+        return None
+    messages = cast("Sequence[bytes]", values)
+    if max(map(len, messages)) > MAX_BODY_BYTES:
+        return None
+    frame = _read_framed(_header_of(writer, with_prefix=True), messages)
+    if frame is None:
+        return None
+    magic, crcs = frame.drop_in_place(_MAGIC_FIELD), frame.drop_in_place(_CRC_FIELD)
+    crc = int.from_bytes(struct.pack("<Q", writer.crc64), "little", signed=True)
+    if not (magic == _MAGIC_VALUE).all() or not (crcs.to_numpy().view(np.int64) == crc).all():
+        return None
+    if writer.crc64 == book.reader.crc64:
+        return frame
+    return None if unresolvable(writer, book.reader) else project(frame, writer, book.reader, empty_frame(book).schema)
 
 
 @cache
 def _empty_of(crc64: int, raw_json: str) -> pl.DataFrame:
-    header = _header(crc64, raw_json)
+    header = _header(crc64, raw_json, False)
     raw = json.loads(raw_json)
     # read_avro of a container without blocks gives no types: decode a record of zeros and cut it away.
     body = b"".join(_zero_body(spec["type"]) for spec in raw["fields"]) + struct.pack("<d", 0.0)
@@ -213,30 +251,10 @@ def _refuse_invalid(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[BadMessage]
     return frame.filter(~mask), [BadMessage(row, "invalid_envelope", detail) for row in rows]
 
 
-def _uniform(book: SchemaBook, values: Sequence[bytes | None]) -> tuple[WriterSchema, list[bytes]] | None:
-    """The common case, without a look at single messages: all in single-object encoding under one known schema."""
-    first = values[0]
-    if not first or first[:2] != SINGLE_OBJECT_MAGIC:
-        return None
-    prefix = first[:SINGLE_OBJECT_PREFIX_BYTES]
-    writer = book.by_fingerprint(int.from_bytes(prefix[2:], "little"))
-    if writer is None:
-        return None
-    present = cast("Sequence[bytes]", values)  # a None among them raises and is handled
-    try:
-        if set(map(_PREFIX, present)) != {prefix} or max(map(len, present)) > MAX_BODY_BYTES:
-            return None
-    except TypeError:
-        return None
-    return writer, list(map(_BODY, present))
-
-
 def _groups(
     book: SchemaBook, values: Sequence[bytes | None], bad: list[BadMessage]
 ) -> Iterable[tuple[WriterSchema, Sequence[int], list[bytes]]]:
     """Rows and bodies by writer schema; messages that name none that is known are added to `bad`."""
-    if (uniform := _uniform(book, values)) is not None:
-        return [(uniform[0], range(len(values)), uniform[1])]
     groups: dict[int, tuple[WriterSchema, list[int], list[bytes]]] = {}
     for row, raw in enumerate(values):
         try:
@@ -257,6 +275,9 @@ def decode_batch(book: SchemaBook, values: Sequence[bytes | None]) -> DecodedBat
     """
     if not values:
         return DecodedBatch(empty_frame(book).with_columns(pl.Series(ROW, [], dtype=pl.UInt32)))
+    if (whole := _read_whole(book, values)) is not None:
+        frame = whole.insert_column(whole.width, pl.Series(ROW, np.arange(len(values), dtype=np.uint32)))
+        return DecodedBatch(*_refuse_invalid(frame))
     bad: list[BadMessage] = []
     frames: list[pl.DataFrame] = []
     for writer, rows, bodies in _groups(book, values, bad):

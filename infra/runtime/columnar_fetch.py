@@ -19,6 +19,9 @@ from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 
 
+_LOG_APPEND_TIME = 1
+
+
 @dataclass(slots=True)
 class RecordColumns:
     """Consecutive records of one partition, at least one.
@@ -48,6 +51,20 @@ class RecordColumns:
         return len(self.values)
 
 
+def _offsets(records: list[Any]) -> list[int]:
+    """Offsets of the records of a Kafka batch; without looking at each where none is missing."""
+    if records and records[-1].offset - records[0].offset == len(records) - 1:
+        return list(range(records[0].offset, records[-1].offset + 1))
+    return [record.offset for record in records]
+
+
+def _timestamps(batch: Any, records: list[Any]) -> list[int]:  # noqa: ANN401  # aiokafka ships no types
+    """Timestamps of the records in ms; a batch that the broker stamped on arrival has one for all."""
+    if batch.timestamp_type == _LOG_APPEND_TIME:
+        return [batch.max_timestamp] * len(records)
+    return [record.timestamp for record in records]
+
+
 def _drain(result: Any, tp: TopicPartition, max_records: int) -> RecordColumns | None:  # noqa: ANN401  # aiokafka ships no types
     """Take up to about `max_records` records (whole Kafka batches) out of a fetch result, advancing its position."""
     if not result.check_assignment(tp) or not result.has_more():
@@ -66,8 +83,8 @@ def _drain(result: Any, tp: TopicPartition, max_records: int) -> RecordColumns |
             records = list(batch)
             if records and records[0].offset < position:
                 records = [r for r in records if r.offset >= position]
-            offsets += [r.offset for r in records]
-            timestamps += [r.timestamp for r in records]
+            offsets += _offsets(records)
+            timestamps += _timestamps(batch, records)
             values += [r.value for r in records]
         position = max(position, batch.next_offset)
     fetched.next_fetch_offset = position

@@ -18,7 +18,8 @@ import numpy.typing as npt
 import zstandard
 
 FORMAT_VERSION = 1
-_LEVEL = 1
+_LEVEL = -3
+"""Fast: most of a young state is zeros, and the rest hardly compresses."""
 
 
 class SnapshotFormatError(Exception):
