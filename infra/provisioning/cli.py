@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -107,3 +108,19 @@ def _tell(findings: list[Finding], as_json: bool) -> None:
     for f in findings:
         there = "not there" if f.found is None else f"{f.found} partitions"
         typer.echo(f"{f.state:8s}  {f.name}: {there}, expected {f.expected}")
+
+
+@app.command()
+def docs(
+    output: Annotated[Path | None, typer.Option(help="write to this file; default: standard output")] = None,
+) -> None:
+    """Write the reference of the topics: fields, types, units, meaning; in Markdown.
+
+    Example:  fleetpulse topics docs --output docs/topics.md
+    """
+    from infra.provisioning.document import topics_page
+
+    if output is None:
+        typer.echo(topics_page(), nl=False)
+    else:
+        output.write_text(topics_page(), encoding="utf-8")
