@@ -276,11 +276,11 @@ def build_app(
             await app.crash(error)
             raise
 
-    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
-    async def forget(_app: Any, revoked: set[TP], **_: Any) -> None:  # noqa: ANN401
+    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]  # Faust ships no usable types
+    async def forget(_app: Any, revoked: set[TP], **_: Any) -> None:  # noqa: ANN401  # Faust's own type
         app.forget({tp.partition for tp in revoked})
 
-    @app.state_table.on_recover  # type: ignore[untyped-decorator]
+    @app.state_table.on_recover  # type: ignore[untyped-decorator]  # Faust ships no usable types
     async def recovered() -> None:
         # Faust looks at no exception of this callback: the worker would stay, own partitions and do nothing.
         try:

@@ -10,7 +10,18 @@ import polars as pl
 
 from infra.runtime.id_columns import event_ids
 from infra.runtime.ids import derived_id
-from schemas.encode import NULL, Column, Constant, Doubles, Fixed, Longs, Pooled, encode_long, encode_parts, encode_string
+from schemas.encode import (
+    NULL,
+    Column,
+    Constant,
+    Doubles,
+    Fixed,
+    Longs,
+    Pooled,
+    encode_long,
+    encode_parts,
+    encode_string,
+)
 from schemas.registry import load_schema
 from streams.alerting.book import AlertEvents
 from streams.operators.anomaly import Flags

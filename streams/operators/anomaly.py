@@ -245,15 +245,15 @@ def _bounds(kept: Any, weight: Any, limit: float) -> tuple[float, float]:  # noq
 @compiled
 def _kernel(  # noqa: PLR0912, PLR0915  # one loop on purpose: a call or a second pass costs more than the arithmetic
     order: Any,  # noqa: ANN401  # compiled for arrays of fixed type
-    slots: Any,  # noqa: ANN401
-    values: Any,  # noqa: ANN401
-    event_time_s: Any,  # noqa: ANN401
-    terms: Any,  # noqa: ANN401
-    baseline: Any,  # noqa: ANN401
-    baseline_count: Any,  # noqa: ANN401
-    last_s: Any,  # noqa: ANN401
-    baseline_s: Any,  # noqa: ANN401
-    floors: Any,  # noqa: ANN401
+    slots: Any,  # noqa: ANN401  # Numba types it
+    values: Any,  # noqa: ANN401  # Numba types it
+    event_time_s: Any,  # noqa: ANN401  # Numba types it
+    terms: Any,  # noqa: ANN401  # Numba types it
+    baseline: Any,  # noqa: ANN401  # Numba types it
+    baseline_count: Any,  # noqa: ANN401  # Numba types it
+    last_s: Any,  # noqa: ANN401  # Numba types it
+    baseline_s: Any,  # noqa: ANN401  # Numba types it
+    floors: Any,  # noqa: ANN401  # Numba types it
     threshold: float,
     strong: float,
     refractory: float,
@@ -265,8 +265,8 @@ def _kernel(  # noqa: PLR0912, PLR0915  # one loop on purpose: a call or a secon
     range_share: float,
     step_s: float,
     late_s: float,
-    out_index: Any,  # noqa: ANN401
-    out: Any,  # noqa: ANN401
+    out_index: Any,  # noqa: ANN401  # Numba types it
+    out: Any,  # noqa: ANN401  # Numba types it
 ) -> int:
     flags = 0
     metrics = values.shape[1]
