@@ -25,6 +25,7 @@ from typing import Any, cast
 import fastavro
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from schemas.catalogue import ENVELOPE
 from schemas.projection import project, unresolvable
@@ -43,8 +44,9 @@ from schemas.registry import SINGLE_OBJECT_MAGIC, SchemaBook, WriterSchema
 ROW = "_row"
 """Column of a decoded frame: position of the message in the batch, u32."""
 _SENTINEL_FIELD, _MAGIC_FIELD, _CRC_FIELD = "_sentinel", "_magic", "_crc"
-_MAGIC_VALUE = -98
-"""What the bytes 0xC3 0x01 are as an Avro long."""
+_PAD = b"\x3f\x3f\x3f\x3f\x3f\x3f"
+_PADDED_MAGIC = int.from_bytes(_PAD + SINGLE_OBJECT_MAGIC, "little", signed=True)
+"""The magic bytes, padded in front to the width of a double, as the number that these eight bytes are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def _header(crc64: int, raw_json: str, with_prefix: bool) -> bytes:
     single-object prefix if messages are framed whole. `crc64` only keys the cache apart."""
     del crc64
     raw = _bare(json.loads(raw_json))
-    prefix = [{"name": _MAGIC_FIELD, "type": "long"}, {"name": _CRC_FIELD, "type": "double"}] if with_prefix else []
+    prefix = [{"name": _MAGIC_FIELD, "type": "double"}, {"name": _CRC_FIELD, "type": "double"}] if with_prefix else []
     raw["fields"] = [*prefix, *raw["fields"], {"name": _SENTINEL_FIELD, "type": "double"}]
     buffer = io.BytesIO()
     fastavro.writer(buffer, fastavro.parse_schema(raw, _force=True), [], sync_marker=_SYNC)
@@ -119,11 +121,11 @@ def _zigzag(number: int) -> bytes:
     return bytes(out)
 
 
-def _read_framed(header: bytes, records: Sequence[bytes]) -> pl.DataFrame | None:
-    """Decode records as one container block, or None when one of them is not whole."""
-    block = _SENTINEL.join(records)
-    length = _zigzag(len(block) + len(_SENTINEL))
-    container = b"".join((header, _zigzag(len(records)), length, block, _SENTINEL, _SYNC))
+def _read_framed(header: bytes, records: Sequence[bytes], pad: bytes = b"") -> pl.DataFrame | None:
+    """Decode records as one container block, or None when one of them is not whole; `pad` comes before each."""
+    block = (_SENTINEL + pad).join(records)
+    length = _zigzag(len(pad) + len(block) + len(_SENTINEL))
+    container = b"".join((header, _zigzag(len(records)), length, pad, block, _SENTINEL, _SYNC))
     try:
         frame = pl.read_avro(io.BytesIO(container))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
@@ -138,6 +140,11 @@ def _read_native(writer: WriterSchema, bodies: Sequence[bytes]) -> pl.DataFrame 
     return _read_framed(_header_of(writer, with_prefix=False), bodies)
 
 
+def _bits(doubles: pl.Series) -> NDArray[np.int64]:
+    """The eight bytes of each as a number, so that they compare as bytes whatever double they are."""
+    return doubles.to_numpy().view(np.int64)
+
+
 def _whole_writer(book: SchemaBook, first: bytes | None) -> WriterSchema | None:
     """The known schema that a message in single-object encoding names."""
     if not first or first[:2] != SINGLE_OBJECT_MAGIC:
@@ -148,8 +155,8 @@ def _whole_writer(book: SchemaBook, first: bytes | None) -> WriterSchema | None:
 def _read_whole(book: SchemaBook, values: Sequence[bytes | None]) -> pl.DataFrame | None:
     """The common case, without a look at single messages: all whole, single-object encoded, under one known schema.
 
-    The prefix is decoded as two more fields: its magic bytes happen to be an Avro long of two bytes, and the
-    fingerprint has the width of a double. So nothing is cut out of the messages before.
+    The prefix is decoded as two more fields: the fingerprint has the width of a double, the magic bytes with six bytes
+    put before them as well. So nothing is cut out of the messages before, and every byte of the prefix is compared.
     """
     writer = _whole_writer(book, values[0])
     if writer is None or None in values:
@@ -157,12 +164,12 @@ def _read_whole(book: SchemaBook, values: Sequence[bytes | None]) -> pl.DataFram
     messages = cast("Sequence[bytes]", values)
     if max(map(len, messages)) > MAX_BODY_BYTES:
         return None
-    frame = _read_framed(_header_of(writer, with_prefix=True), messages)
+    frame = _read_framed(_header_of(writer, with_prefix=True), messages, _PAD)
     if frame is None:
         return None
     magic, crcs = frame.drop_in_place(_MAGIC_FIELD), frame.drop_in_place(_CRC_FIELD)
     crc = int.from_bytes(struct.pack("<Q", writer.crc64), "little", signed=True)
-    if not (magic == _MAGIC_VALUE).all() or not (crcs.to_numpy().view(np.int64) == crc).all():
+    if not (_bits(magic) == _PADDED_MAGIC).all() or not (_bits(crcs) == crc).all():
         return None
     if writer.crc64 == book.reader.crc64:
         return frame

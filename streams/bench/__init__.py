@@ -111,7 +111,7 @@ def main(json_output: bool) -> None:
     ratios = found["ratios"]
     console_.print(
         f"ours to stock Faust {ratios['ours_to_stock_faust']} (bar 40), "
-        f"to the loop by hand {ratios['ours_to_hand_written']}, to the bare consumer {ratios['ours_to_raw']} (bar 0.5); "
+        f"to the loop by hand {ratios['ours_to_hand_written']}, the bare consumer {ratios['ours_to_raw']} (bar 0.5); "
         f"broker {found['broker']}",
         highlight=False,
     )

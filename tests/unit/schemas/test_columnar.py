@@ -216,6 +216,25 @@ def test_sentinels_in_a_message_do_not_help() -> None:
     assert struct.pack("<d", columnar._SENTINEL_VALUE) == columnar._SENTINEL
 
 
+@pytest.mark.parametrize("prefix", [b"\xc3\x81\x00", b"\xc3\x81\x80\x00", b"\xc3\x00", b"\xc2\x01", b"\x00"])
+def test_a_prefix_that_only_looks_alike_is_refused_in_any_company(prefix: bytes) -> None:
+    odd = prefix + GOOD[2:]
+    book = SchemaBook("run")
+    for values in ([GOOD, odd, GOOD], [GOOD, odd, None, GOOD]):
+        assert 1 in [bad.row for bad in decode_batch(book, values).bad]
+
+
+def test_a_fingerprint_that_is_no_number_as_a_double() -> None:
+    """Fingerprints are compared as bytes, also where those are a NaN."""
+    nan = WriterSchema(RUN.name, RUN.raw, RUN.parsed, 0x7FF8_0000_0000_0001)
+    other = WriterSchema(RUN.name, RUN.raw, RUN.parsed, 0x7FF8_0000_0000_0002)
+    book = book_reading(RUN, nan)
+    values = encoded(nan, 3)
+    assert decode_batch(book, values).frame["seq"].to_list() == [0, 1, 2]
+    found = decode_batch(book, [*values, encode_single_object(other, record(RUN))])
+    assert [(bad.row, bad.error) for bad in found.bad] == [(3, "unknown_schema")]
+
+
 def test_what_is_accepted_does_not_depend_on_the_company() -> None:
     """A union branch out of range is read as the last one by the native decoder: in a clean batch and beside poison."""
     branch = len(HEAD) + len(ID) + len(b"\x06a-1") + len(b"\x08text")
