@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -54,14 +54,19 @@ class EntryPointGroup(TyperGroup):
         return None
 
 
+def _not_installed(error: ModuleNotFoundError, who: str) -> FleetpulseError:
+    """What to say of a module that is not there."""
+    return FleetpulseError(
+        f"{who} needs the module {error.name}, which is not installed",
+        way_out="Install the extra that has it: pip install 'fleetpulse[all]'",
+    )
+
+
 def _missing(name: str, error: ModuleNotFoundError) -> typer.Typer:
     """A command that says which part is not installed, in place of one that cannot be loaded."""
 
     def complain() -> None:
-        raise FleetpulseError(
-            f"`fleetpulse {name}` needs the module {error.name}, which is not installed",
-            way_out="Install the extra that has it: pip install 'fleetpulse[all]'",
-        )
+        raise _not_installed(error, f"`fleetpulse {name}`")
 
     takes_anything = {"ignore_unknown_options": True, "allow_extra_args": True}
     return _command(
@@ -90,10 +95,22 @@ def _root() -> None:
     """
 
 
+_OURS = frozenset({"infra", "producers", "schemas", "sinks", "streams"})
+
+
 def main() -> None:
     """Entry point of the console script."""
     try:
         app()
     except FleetpulseError as error:
-        sys.stderr.write(f"fleetpulse: {error}\n")
-        sys.exit(EXIT_USER_ERROR)
+        _end(error)
+    except ModuleNotFoundError as error:
+        # Commands import what is heavy when they are called, so a part that is not installed shows here too.
+        if error.name is None or error.name.split(".")[0] in _OURS:
+            raise
+        _end(_not_installed(error, "this command"))
+
+
+def _end(error: FleetpulseError) -> NoReturn:
+    sys.stderr.write(f"fleetpulse: {error}\n")
+    sys.exit(EXIT_USER_ERROR)
