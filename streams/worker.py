@@ -103,10 +103,12 @@ def _seen_until_s(app: StreamApp, topic: str, partition: int, now_s: float) -> f
 
 
 async def _watch(app: StreamApp) -> None:
-    """Raise when records wait and none is processed."""
+    """Raise when records wait and none is processed, or when one batch is never finished while others are."""
     watch = StallWatch(STALL_PATIENCE_S)
     while True:
         await asyncio.sleep(5.0)
+        if (waited_s := app.consumer.longest_in_flight_s()) > STALL_PATIENCE_S:
+            raise StreamWorkerError(f"a batch that was read {waited_s:.0f} s ago is still not processed")
         if watch.is_stalled(_lag(app), app.progress.batches, app.clock.monotonic_s()):
             raise StreamWorkerError(f"no progress for {STALL_PATIENCE_S:.0f} s with {_lag(app)} records waiting")
 

@@ -184,7 +184,8 @@ class Fleet:
             await send_records(client, topic, rows[:middle])
             for number, value in enumerate(poison):
                 partition = number % self.partitions
-                sent = await client.send_and_wait(topic, value, key=None, partition=partition)
+                key = b"tombstone" if value is None else None
+                sent = await client.send_and_wait(topic, value, key=key, partition=partition)
                 self.bad.add((topic, partition, sent.offset))
             await send_records(client, topic, rows[middle:])
 

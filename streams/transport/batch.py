@@ -18,13 +18,15 @@ class Batch:
     done with earlier batches. `finished` is set by the consumer of the stream, by nobody else: Faust acknowledges
     messages that it skips while partitions move, and counts offsets that it never saw as done (faust-streaming issue
     606). `abandoned`: the partition was taken away after the batch was handed out; it is read again, so it must not be
-    applied.
+    applied. `generation`: the group's when the fetch began; `handed_out_s`: when, monotonic.
     """
 
     columns: RecordColumns
     finished: bool = False
     abandoned: bool = False
     ahead: Future[Any] | None = None
+    generation: int = 0
+    handed_out_s: float = 0.0
 
     def finish(self) -> None:
         """All that follows has been done: give the bodies back now, the commit needs only the offset."""
@@ -60,6 +62,11 @@ class InFlight:
         """The partition is taken away: none of the batches counts any more."""
         while self._batches:
             self._batches.popleft().abandoned = True
+
+    @property
+    def oldest_s(self) -> float | None:
+        """When the first unfinished batch was handed out, monotonic; None when all are finished."""
+        return next((batch.handed_out_s for batch in self._batches if not batch.finished), None)
 
     def __len__(self) -> int:
         return len(self._batches)

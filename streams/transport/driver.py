@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from time import monotonic
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -26,6 +27,7 @@ FETCH_MAX_WAIT_MS = 250
 SMALL_BATCH_RECORDS = 2_000
 LINGER_S = 0.1
 _POLL_S = 0.5
+_RECOVERING_POLL_S = 0.02
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships no usable types
@@ -60,6 +62,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
                 consumer, passed_through, timeout=min(timeout or _POLL_S, _POLL_S), max_records=max_records
             )
             return records
+        if self.app.rebalancing:
+            # Faust opens the sources before it has gone to the committed offsets and emptied its queues: what is
+            # fetched in between would be in flight for ever.
+            await asyncio.sleep(_RECOVERING_POLL_S)
+            return {}
+        generation = self.app.consumer_generation_id
         if consumer._closed:  # as the driver below does
             raise ConsumerStoppedError
         await self._linger()
@@ -77,7 +85,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
             self._next_poll_s = asyncio.get_running_loop().time() + (LINGER_S if small else 0.0)
         begin = getattr(self.app, "begin_ahead", lambda _columns: None)
         return {
-            TP(tp.topic, tp.partition): [Batch(found, ahead=begin(found))] for tp, found in columns.items()
+            TP(tp.topic, tp.partition): [Batch(found, ahead=begin(found), generation=generation)] for tp, found in columns.items()
         }
 
     async def _linger(self) -> None:
@@ -97,6 +105,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no usable 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    def longest_in_flight_s(self) -> float:
+        """For how long the oldest batch that was handed out is unfinished, s; 0 when there is none."""
+        since_s = [found.oldest_s for found in self._in_flight.values() if found.oldest_s is not None]
+        return monotonic() - min(since_s) if since_s else 0.0
+
     def passes_through(self, tp: TP) -> bool:
         """Whether the records of this partition are not batched: changelogs and replies."""
         return bool(self._is_changelog_tp(tp)) or tp.topic == str(self.app.conf.reply_to)
@@ -110,7 +123,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no usable 
         if not isinstance(record, Batch):
             return super()._to_message(tp, record)
         columns = record.columns
-        self._in_flight[tp].add(record)
+        if record.generation == self.app.consumer_generation_id and not self.app.rebalancing:
+            record.handed_out_s = monotonic()
+            self._in_flight[tp].add(record)
+        else:
+            record.abandoned = True  # fetched for an assignment that is over: it is read again
         return ConsumerMessage(
             columns.topic,
             columns.partition,

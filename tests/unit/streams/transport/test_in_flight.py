@@ -47,3 +47,15 @@ def test_batches_of_a_partition_that_was_taken_away_know_it() -> None:
     assert all(batch.abandoned for batch in batches)
     batches[0].finish()
     assert in_flight.take_committable() is None
+
+
+def test_the_oldest_unfinished_batch_tells_how_long_one_has_waited() -> None:
+    in_flight, batches = _handed_out(3)
+    for second, batch in enumerate(batches):
+        batch.handed_out_s = float(second)
+    assert in_flight.oldest_s == 0.0
+    batches[0].finish()
+    assert in_flight.oldest_s == 1.0
+    batches[2].finish()
+    batches[1].finish()
+    assert in_flight.oldest_s is None
