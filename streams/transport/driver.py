@@ -85,7 +85,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
             self._next_poll_s = asyncio.get_running_loop().time() + (LINGER_S if small else 0.0)
         begin = getattr(self.app, "begin_ahead", lambda _columns: None)
         return {
-            TP(tp.topic, tp.partition): [Batch(found, ahead=begin(found), generation=generation)] for tp, found in columns.items()
+            TP(tp.topic, tp.partition): [Batch(found, ahead=begin(found), generation=generation)]
+            for tp, found in columns.items()
         }
 
     async def _linger(self) -> None:
