@@ -155,17 +155,18 @@ async def test_no_broker_is_one_error(unused_tcp_port: int) -> None:
     await notifier.stop()
 
 
-async def test_the_command_is_ready_and_stops_cleanly(tansu: Broker) -> None:
-    await provision(tansu.bootstrap, [TopicPlan("fleet.alerts", 2, 1, -1, False)])
+async def test_the_command_is_ready_and_stops_cleanly(broker_factory: Callable[[str], Broker]) -> None:
+    own = broker_factory("tansu")  # the catalogue's names: no other test may meet them
+    await provision(own.bootstrap, [TopicPlan("fleet.alerts", 2, 1, -1, False)])
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", "from infra.cli.main import main; main()",
-        "notify", "--bootstrap", tansu.bootstrap, "--group", f"g-{uuid4().hex}", "--json",
+        "notify", "--bootstrap", own.bootstrap, "--group", f"g-{uuid4().hex}", "--json",
         stdout=subprocess.PIPE, env=os.environ | {"FLEETPULSE_LOG_LEVEL": "warning"},
     )  # fmt: skip
     assert process.stdout is not None
     async with asyncio.timeout(30):
         assert json.loads(await process.stdout.readline())["event"] == "ready"
-        await publish(tansu.bootstrap, "fleet.alerts", [alert_bytes(7)])
+        await publish(own.bootstrap, "fleet.alerts", [alert_bytes(7)])
         assert json.loads(await process.stdout.readline())["summary"] == "7"
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
