@@ -19,6 +19,8 @@ from producers.simulator.small import log_fields, violation_fields
 from producers.simulator.state import Agents
 
 EPISODE_S = 300.0
+FIRST_EPISODE_S = 75.0
+"""Shorter in a run without end: who looks on for the first time should see something within a minute."""
 """A run without end gets incidents anew in every stretch of this length."""
 MIN_RUN_FOR_INCIDENTS_S = 10.0
 HIGH_LATENCY_FACTOR = 12.0
@@ -145,7 +147,8 @@ class Director:
     # -- what is not ---------------------------------------------------------------------------------------------
 
     def _plan(self, start_s: float) -> None:
-        end_s = start_s + EPISODE_S if self._config.run_s is None else self._config.run_s
+        endless_s = start_s + (EPISODE_S if self.incidents else FIRST_EPISODE_S)
+        end_s = endless_s if self._config.run_s is None else self._config.run_s
         if end_s - start_s < MIN_RUN_FOR_INCIDENTS_S:
             return
         talkers = set(self._talkers)
