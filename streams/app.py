@@ -23,6 +23,7 @@ from infra.runtime.crash import crash_point
 from infra.runtime.errors import FleetpulseError
 from infra.runtime.kafka import MAX_MESSAGE_BYTES, SESSION_TIMEOUT_MS
 from infra.runtime.logs import get_logger
+from infra.runtime.settings import load_settings
 from schemas.columnar import DecodedBatch
 from streams.outputs import Outputs, send
 from streams.pipeline import SOURCES, Pipeline, PipelineConfig
@@ -240,6 +241,7 @@ def build_app(
         app_id,
         broker=f"microbatch://{bootstrap.split(',', maxsplit=1)[0]}",
         store="memory://",
+        datadir=str(load_settings().data_dir / "faust"),  # else Faust makes a folder where it was started
         processing_guarantee="at_least_once",
         autodiscover=False,
         web_enabled=False,

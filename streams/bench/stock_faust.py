@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
+import tempfile
 from typing import Any
 
 import fastavro
@@ -20,8 +21,8 @@ from streams.bench.measure import Stopwatch
 from streams.bench.raw import TOPIC
 
 
-async def run(bootstrap: str, events: int, app_id: str) -> None:
-    """Process the first `events` of the topic."""
+async def run(bootstrap: str, events: int, app_id: str, folder: str) -> None:
+    """Process the first `events` of the topic; Faust's own files go to `folder`."""
     watch = Stopwatch(events)
     schema = topic_schema(TOPIC).parsed
     over = asyncio.Event()
@@ -29,6 +30,7 @@ async def run(bootstrap: str, events: int, app_id: str) -> None:
         app_id,
         broker=f"kafka://{bootstrap}",
         store="memory://",
+        datadir=folder,
         web_enabled=False,
         topic_disable_leader=True,
         consumer_auto_offset_reset="earliest",
@@ -54,4 +56,5 @@ async def run(bootstrap: str, events: int, app_id: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(sys.argv[1], int(sys.argv[2]), sys.argv[3]))
+    with tempfile.TemporaryDirectory() as scratch:
+        asyncio.run(run(sys.argv[1], int(sys.argv[2]), sys.argv[3], scratch))
