@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
+import threading
 from typing import Any
 
 from infra.runtime.clock import SystemClock
@@ -23,6 +25,9 @@ TICK_S = 0.3
 """How long a trust score may wait for others of its partition, and how often heartbeat deadlines are looked at."""
 STALL_PATIENCE_S = 60.0
 STOP_DEADLINE_S = 20.0
+FAILED_DEADLINE_S = 5.0
+"""For the clean-ups of a worker that gave up: what it has not committed is done again by another."""
+_END_AFTER_S = 5.0
 _log = get_logger("streams")
 
 
@@ -164,7 +169,16 @@ async def run_worker(bootstrap: str, *, commit_interval_s: float, config: Pipeli
             for task in done - {stop}:
                 task.result()
         finally:
-            await clean_ups.run(STOP_DEADLINE_S)
+            deadline_s = STOP_DEADLINE_S if asked.is_set() else FAILED_DEADLINE_S
+            _end_for_sure(deadline_s + _END_AFTER_S)
+            await clean_ups.run(deadline_s)
+
+
+def _end_for_sure(after_s: float) -> None:
+    """End the process after `after_s`, whatever still runs: Faust's consumer thread can outlive a crash for ever."""
+    timer = threading.Timer(after_s, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
 
 
 async def _announce_forever(app: StreamApp) -> None:
