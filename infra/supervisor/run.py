@@ -67,10 +67,7 @@ async def run_system(
             say("counting what landed")
             return await _report(run)
         finally:
-            for child in reversed(run.children.values()):
-                if child.pid:
-                    say(f"stopping {child.name}")
-                    await child.stop(_STOP_S)
+            await _stop_rest(run, say)
 
 
 async def _unless(asked: asyncio.Event, starting: Any) -> OffsetReader | None:  # noqa: ANN401  # a coroutine
@@ -171,6 +168,16 @@ async def _stop(run: Run, reader: OffsetReader, say: Say) -> None:
     if not await drained(reader, LAKE_GROUP, tuple(TOPICS), _DRAIN_S):
         _log.warning("the lake had not caught up; the rest lands at the next start")
     await _end(run.named(SINKS), _STOP_S)
+
+
+async def _stop_rest(run: Run, say: Say) -> None:
+    """Stop whatever still runs: after a full stop that is the broker, after a failure it may be anything."""
+    broker = run.named(["broker"])
+    for children in ([child for child in run.children.values() if child not in broker], broker):
+        alive = [child for child in children if child.pid]
+        if alive:
+            say(f"stopping {', '.join(child.name for child in alive)}")
+            await _end(alive, _STOP_S)
 
 
 def _write_costs(run: Run) -> Path:
