@@ -72,8 +72,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
             raise ConsumerStoppedError
         await self._linger()
         # Partitions whose queue is under pressure are drained too, and wait in the queue: aiokafka asks a broker for
-        # nothing for 0.1 s while records of any of its partitions lie in the fetcher.
-        wanted = active_partitions | set(self.consumer._buffered_partitions)  # Faust's own set
+        # nothing for 0.1 s while records of any of its partitions lie in the fetcher. Chosen only now, because Faust
+        # changes the set under our hands: a changelog that a recovery opened meanwhile must never come as columns.
+        wanted = {
+            tp for tp in active_partitions | self.consumer._buffered_partitions if not self.consumer.passes_through(tp)
+        }
+        if self.app.rebalancing or not wanted:
+            return {}
         columns = await fetch_columns(
             consumer,
             {TopicPartition(tp.topic, tp.partition) for tp in wanted},
