@@ -26,6 +26,7 @@ import polars as pl
 
 from streams.operators.arrays import Field, SlotArrays
 from streams.operators.slots import Slots
+from streams.operators.times import seconds, seconds_or_nan
 
 Doubles = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
@@ -157,14 +158,14 @@ class Beats:
 def beats_of(frame: pl.DataFrame) -> Beats:
     """Turn a fleet.heartbeats frame into columns; an unknown status counts as healthy."""
     codes = {said.name.lower(): int(said) for said in Said}
-    columns = frame.select(
-        pl.col("timestamp").dt.epoch("us").cast(pl.Float64) / 1e6,
-        pl.col("interval_s").cast(pl.Float64).fill_null(np.nan),
-        pl.col("next_beat_by").dt.epoch("us").cast(pl.Float64).fill_null(np.nan) / 1e6,
-        pl.col("progress").cast(pl.Float64).fill_null(np.nan),
-        pl.col("status").replace_strict(codes, default=int(Said.HEALTHY), return_dtype=pl.UInt8),
+    said = frame["status"].replace_strict(codes, default=int(Said.HEALTHY), return_dtype=pl.UInt8)
+    return Beats(
+        seconds(frame["timestamp"]),
+        frame["interval_s"].to_numpy(),
+        seconds_or_nan(frame["next_beat_by"]),
+        frame["progress"].to_numpy().astype(np.float64),
+        said.to_numpy(),
     )
-    return Beats(*(column.to_numpy() for column in columns))
 
 
 def update(

@@ -19,6 +19,7 @@ import polars as pl
 
 from streams.operators.arrays import Field, SlotArrays
 from streams.operators.slots import Slots
+from streams.operators.times import seconds
 
 Doubles = npt.NDArray[np.float64]
 _DAY_S = 86_400.0
@@ -91,7 +92,7 @@ class TrustScores:
 
 def event_times_s(frame: pl.DataFrame) -> Doubles:
     """Column `timestamp` (microseconds) as f8[n] seconds since the epoch."""
-    return frame["timestamp"].to_numpy().view(np.int64).astype(np.float64) / 1e6
+    return seconds(frame["timestamp"])
 
 
 def metrics_evidence(frame: pl.DataFrame) -> Evidence:
