@@ -19,6 +19,8 @@ from typing import Literal, NamedTuple, TypedDict
 
 import polars as pl
 
+from streams.operators.times import seconds
+
 Kind = Literal[
     "orphan_tool_completed", "stuck_tool", "stale_thread", "missing_agent_started", "high_latency", "tool_loop"
 ]
@@ -174,7 +176,7 @@ _COLUMNS = (
 
 
 def _events(frame: pl.DataFrame) -> Iterator[_Event]:
-    times_s = (frame["timestamp"].dt.epoch("us") / 1e6).to_list()
+    times_s = seconds(frame["timestamp"]).tolist()
     columns = (frame["agent_id"].to_list(), times_s, *(frame[name].to_list() for name in _COLUMNS))
     return (_Event(*row) for row in zip(*columns, strict=True))
 
