@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from tracked import ROOT, text_of, tracked
+from tracked import text_of, tracked
 from typer.testing import CliRunner
 
 from infra.cli.main import GROUP, app
@@ -96,7 +96,6 @@ def told_in(page: Path) -> Iterator[str]:
     yield from re.findall(r"`(fleetpulse [^`\n]+)`", without_blocks)
 
 
-@pytest.mark.skipif(not (ROOT / "README.md").exists(), reason="there is no README yet")
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_commands_on_pages_exist(page: Path) -> None:
     wrong: list[str] = []
