@@ -18,7 +18,8 @@ class Topic:
 
     `schema` is the name of the `.avsc` file; `table` the name in the lake. `compacted` keeps the latest record of a
     key for ever; otherwise records are kept for `retention_s`. `derived` topics are written by streams, the others by
-    producers. `lake_retention_s` is how long the lake keeps the table's raw rows.
+    producers. `lake_retention_s` is how long the lake keeps the table's raw rows. `partitions` is None for as many as
+    the settings say.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Topic:
     key: str = "agent_id"
     compacted: bool = False
     derived: bool = False
+    partitions: int | None = None
 
 
 _TOPICS = (
@@ -86,7 +88,27 @@ _TOPICS = (
     Topic(
         "fleet.forecasts", "forecast", "forecasts", "predicted threshold crossings", 2 * DAY_S, 30 * DAY_S, derived=True
     ),
+    Topic(
+        "fleet.signals",
+        "signal",
+        "signals",
+        "what rules found, how partitions stand, what people command: the alert manager's only input",
+        7 * DAY_S,
+        30 * DAY_S,
+        derived=True,
+        # One order for all that the alert manager decides on, and one manager at a time.
+        partitions=1,
+    ),
     Topic("fleet.alerts", "alert", "alerts", "the life of alerts", 7 * DAY_S, 365 * DAY_S, derived=True),
+    Topic(
+        "fleet.deliveries",
+        "delivery",
+        "deliveries",
+        "every attempt to tell somebody of an alert",
+        7 * DAY_S,
+        365 * DAY_S,
+        derived=True,
+    ),
     Topic(
         "fleet.deadletter",
         "deadletter",
@@ -106,6 +128,9 @@ TABLES: MappingProxyType[str, Topic] = MappingProxyType({topic.table: topic for 
 
 STREAMS_CHANGELOG = "fleetpulse-streams-state-changelog"
 """Where the stream workers keep their state: compacted, partitioned like the event topics. Nobody else reads it."""
+
+ALERTS_CHANGELOG = "fleetpulse-alerts-state-changelog"
+"""Where the alert manager keeps its state: compacted, one partition. Nobody else reads it."""
 
 STREAM_SOURCES: tuple[str, ...] = (
     "fleet.metrics",

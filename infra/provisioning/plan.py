@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from infra.runtime.kafka import MAX_MESSAGE_BYTES
 from infra.runtime.settings import Settings
-from schemas.catalogue import STREAMS_CHANGELOG, TOPICS, Topic
+from schemas.catalogue import ALERTS_CHANGELOG, STREAMS_CHANGELOG, TOPICS, Topic
 
 KEPT_FOR_EVER_MS = -1
 _HOUR_MS = 3_600_000
@@ -55,9 +55,10 @@ class TopicPlan:
 
 
 def plan_topics(settings: Settings, extra: Iterable[TopicPlan] = ()) -> tuple[TopicPlan, ...]:
-    """Every topic of the catalogue, the stream workers' changelog, then `extra`."""
+    """Every topic of the catalogue, the changelogs of stream workers and alert manager, then `extra`."""
     catalogue = [_plan(topic, settings) for topic in TOPICS.values()]
-    return (*catalogue, changelog_plan(STREAMS_CHANGELOG, settings), *extra)
+    alerts = TopicPlan(ALERTS_CHANGELOG, 1, settings.replication, compacted=True)
+    return (*catalogue, changelog_plan(STREAMS_CHANGELOG, settings), alerts, *extra)
 
 
 def changelog_plan(name: str, settings: Settings) -> TopicPlan:
@@ -68,7 +69,7 @@ def changelog_plan(name: str, settings: Settings) -> TopicPlan:
 def _plan(topic: Topic, settings: Settings) -> TopicPlan:
     return TopicPlan(
         topic.name,
-        settings.partitions,
+        topic.partitions or settings.partitions,
         settings.replication,
         retention_ms=topic.retention_s * 1000,
         compacted=topic.compacted,

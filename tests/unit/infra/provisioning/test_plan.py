@@ -1,12 +1,13 @@
 from infra.provisioning.plan import KEPT_FOR_EVER_MS, TopicPlan, plan_topics
 from infra.runtime.settings import load_settings
-from schemas.catalogue import STREAMS_CHANGELOG, TOPICS
+from schemas.catalogue import ALERTS_CHANGELOG, STREAMS_CHANGELOG, TOPICS
 
 
-def test_every_topic_of_the_catalogue_and_the_changelog_with_equal_partitions() -> None:
+def test_every_topic_of_the_catalogue_and_the_changelogs_with_equal_partitions_but_for_the_alert_managers() -> None:
     plans = plan_topics(load_settings(partitions=7, replication=3), extra=[TopicPlan("more", 1, 1)])
-    assert [p.name for p in plans] == [*TOPICS, STREAMS_CHANGELOG, "more"]
-    assert {(p.partitions, p.replication) for p in plans[:-1]} == {(7, 3)}
+    assert [p.name for p in plans] == [*TOPICS, STREAMS_CHANGELOG, ALERTS_CHANGELOG, "more"]
+    assert {p.name for p in plans[:-1] if p.partitions == 1} == {"fleet.signals", ALERTS_CHANGELOG}
+    assert {(p.partitions, p.replication) for p in plans[:-1]} == {(7, 3), (1, 3)}
 
 
 def test_retention_and_compaction_come_from_the_catalogue() -> None:
