@@ -1,0 +1,1 @@
+"""Measure the production operators against labelled data and simulated fleets: `fleetpulse eval ...`."""

@@ -1,0 +1,116 @@
+"""`fleetpulse eval nab`: NAB scores of the shipped anomaly detector, at its threshold and at the best one.
+
+The best threshold is searched by running the operator anew at each of `THRESHOLD_FACTORS`: flags are not made up from
+scores here, since a flag changes what the operator says next.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from streams.eval.corpus import Series, read_corpus
+from streams.eval.nab_scoring import PROFILES, Tally, tally, window_rows
+from streams.eval.replay import flags_of, in_time_order
+from streams.operators.anomaly import AnomalyConfig
+
+THRESHOLD_FACTORS = tuple(1.03**step for step in range(-14, 25))
+"""Thresholds that are tried, as multiples of the shipped one: 0.66 to 2.03."""
+
+
+@dataclass(frozen=True)
+class NabReport:
+    """Tallies by file at the shipped `threshold`, and the best normalised score of each profile with its threshold."""
+
+    threshold: float
+    files: Mapping[str, Tally]
+    best: Mapping[str, float]
+    best_threshold: Mapping[str, float]
+
+    @property
+    def total(self) -> Tally:
+        """Over all files."""
+        return sum(self.files.values(), Tally())
+
+    def as_json(self) -> dict[str, Any]:
+        """Scores as numbers; null where there is no window to score against."""
+        return {
+            "total": {name: _number(self.total.normalised(profile)) for name, profile in PROFILES.items()},
+            "best": {name: _number(score) for name, score in self.best.items()},
+            "best_threshold": dict(self.best_threshold),
+            "threshold": self.threshold,
+            "files": {name: _file_json(found) for name, found in self.files.items()},
+        }
+
+
+def _number(score: float) -> float | None:
+    return None if math.isnan(score) else round(score, 4)
+
+
+def _file_json(found: Tally) -> dict[str, Any]:
+    return {
+        **{name: _number(found.normalised(profile)) for name, profile in PROFILES.items()},
+        "windows": found.windows,
+        "found": found.found,
+        "false_positives": found.false_positives,
+    }
+
+
+def score_file(config: AnomalyConfig, series: Series) -> Tally:
+    """What the operator with `config` earns on one file."""
+    order = in_time_order(series)
+    return tally(flags_of(config, series)[order], window_rows(series.event_time_s[order], series.windows))
+
+
+def evaluate(corpus: Sequence[Series], config: AnomalyConfig) -> NabReport:
+    """Score every file at the threshold of `config`, and the corpus at those of `THRESHOLD_FACTORS` beside it."""
+    files = {series.name: score_file(config, series) for series in corpus}
+    totals = {config.threshold: sum(files.values(), Tally())}
+    for factor in THRESHOLD_FACTORS:
+        other = replace(config, threshold=config.threshold * factor)
+        totals.setdefault(other.threshold, sum((score_file(other, series) for series in corpus), Tally()))
+    scores = {
+        name: {threshold: total.normalised(profile) for threshold, total in totals.items()}
+        for name, profile in PROFILES.items()
+    }
+    best_threshold = {name: max(found, key=lambda at: np.nan_to_num(found[at])) for name, found in scores.items()}
+    best = {name: scores[name][best_threshold[name]] for name in PROFILES}
+    return NabReport(config.threshold, files, best, best_threshold)
+
+
+def _table(report: NabReport) -> Table:
+    table = Table(title=f"NAB 1.1, shipped threshold {report.threshold:g}; a file's score has its own windows only")
+    table.add_column("file", overflow="fold")
+    for name in (*PROFILES, "windows", "found", "false positives"):
+        table.add_column(name, justify="right")
+    for name, found in report.files.items():
+        table.add_row(name, *_cells(found))
+    table.add_section()
+    table.add_row("total", *_cells(report.total))
+    table.add_row("best", *(f"{score:.2f}" for score in report.best.values()))
+    table.add_row("at threshold", *(f"{threshold:.3g}" for threshold in report.best_threshold.values()))
+    return table
+
+
+def _cells(found: Tally) -> list[str]:
+    scores = [found.normalised(profile) for profile in PROFILES.values()]
+    counts = (found.windows, found.found, found.false_positives)
+    return [*("-" if math.isnan(score) else f"{score:.2f}" for score in scores), *map(str, counts)]
+
+
+def main(data: Path, *, as_json: bool) -> None:
+    """Score the folder `data` and print. Raises `DataError`."""
+    report = evaluate(list(read_corpus(data)), AnomalyConfig())
+    if as_json:
+        sys.stdout.write(json.dumps(report.as_json()) + "\n")
+    else:
+        Console().print(_table(report))
