@@ -196,3 +196,39 @@ def wilson_lower_bound(p: Doubles, n: Doubles, z: float) -> Doubles:
     square = z * z
     bound: Doubles = (p + square / (2 * n) - z * np.sqrt(p * (1 - p) / n + square / (4 * n * n))) / (1 + square / n)
     return bound
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEvidence:
+    """Sums over the agents of each group, f8[groups]: count; trust, 0 to count; decayed checks; count since the state
+    began (not of the last hour)."""
+
+    agents: Doubles
+    trust_sum: Doubles
+    compliant: Doubles
+    violating: Doubles
+    violations: Doubles
+
+
+def group_evidence(
+    config: TrustConfig,
+    arrays: SlotArrays,
+    count: int,
+    codes: npt.NDArray[np.integer],
+    groups: int,
+    now_s: float,
+) -> GroupEvidence:
+    """What is known at `now_s` of groups 0 to `groups` - 1 (tenants, deployments, hosts) of the slots 0 to `count` - 1.
+
+    `codes` int[count]: group of each slot; below 0 = in none. An agent without evidence counts with the prior's trust.
+    """
+    slots = np.flatnonzero(codes[:count] >= 0).astype(np.int32)
+    scores, chosen = read(config, arrays, slots, now_s), codes[slots]
+
+    def summed(of_agents: Doubles | None) -> Doubles:
+        return np.bincount(chosen, of_agents, minlength=groups).astype(np.float64)
+
+    return GroupEvidence(
+        summed(None), summed(scores.trust), summed(scores.compliant), summed(scores.violating),
+        summed(scores.violations.astype(np.float64)),
+    )  # fmt: skip

@@ -79,3 +79,22 @@ def test_metrics_give_compliant_checks_and_no_violations() -> None:
 def test_violations_weigh_by_severity() -> None:
     found = trust.violations_evidence(TrustConfig(), _frame(severity=["low", "Medium", "high", "critical", "odd"]))
     assert found.bad.tolist() == [1.0, 3.0, 10.0, 30.0, 3.0]
+
+
+def test_groups_hold_the_sums_of_their_agents() -> None:
+    config, arrays = TrustConfig(), SlotArrays(FIELDS, 5)
+    slots = np.array([0, 1, 1, 3, 4], np.int32)
+    ok, bad = np.array([5.0, 7.0, 0.0, 1.0, 9.0]), np.array([0.0, 0.0, 3.0, 10.0, 0.0])
+    trust.update(config, arrays, slots, ok, bad, np.full(5, NOW_S))
+    found = trust.group_evidence(config, arrays, 5, np.array([0, 0, 2, -1, 2]), 4, NOW_S)
+    alone = trust.read(config, arrays, np.arange(5, dtype=np.int32), NOW_S)
+    assert found.agents.tolist() == [2, 0, 2, 0]
+    assert found.trust_sum == pytest.approx([alone.trust[:2].sum(), 0, alone.trust[[2, 4]].sum(), 0])
+    assert found.compliant == pytest.approx([12, 0, 9, 0])
+    assert found.violating == pytest.approx([3, 0, 0, 0])
+    assert found.violations.tolist() == [1, 0, 0, 0]
+
+
+def test_groups_of_no_agents_are_empty() -> None:
+    found = trust.group_evidence(TrustConfig(), SlotArrays(FIELDS), 0, np.empty(0, np.int32), 3, NOW_S)
+    assert (found.agents.tolist(), found.trust_sum.tolist()) == ([0, 0, 0], [0, 0, 0])
