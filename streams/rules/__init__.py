@@ -1,0 +1,1 @@
+"""Rules: what a pack says (YAML, checked), and the engine that judges columns by it."""
