@@ -4,7 +4,7 @@ Rows are taken in the order of time. The first 15 % of a file, at most 750 rows,
 nothing. With s(x) = 2/(1 + exp(5x)) - 1:
 
     a flag at row i in a window of rows L..R, W = R - L + 1:  s(-(R - i + 1)/W)/s(-1), only the best one of a window
-    a flag outside, R and W of the last window before it:     s((i - R)/(W - 1)) * A_fp, -A_fp beyond 3 or without window
+    a flag outside, R and W of the last window before it:     s((i - R)/(W - 1)) * A_fp, -A_fp beyond 3 or if none
     a window without a flag:                                  -A_fn
 
 The score of a corpus is 100*(raw - null)/(perfect - null): null is what no flag at all gets, perfect one flag at the
