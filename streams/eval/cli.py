@@ -36,3 +36,28 @@ def nab(
     from streams.eval.nab import main
 
     main(data, as_json=as_json)
+
+
+@app.command()
+def silent(
+    events: Annotated[int, typer.Option(min=1_000, help="Events of the clean trace.")] = 1_000_000,
+    agents: Annotated[int, typer.Option(min=1, help="Agents; at least six times --each.")] = 500,
+    each: Annotated[int, typer.Option(min=1, help="Injected failures of every kind.")] = 20,
+    seed: Annotated[int, typer.Option(help="Same seed, same traces.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Look for silent failures in a clean trace (none may be found) and in a failing one (all must be).
+
+    One in a hundred events arrives out of order.  Example:  fleetpulse eval silent --events 200000
+    """
+    from infra.runtime.errors import SettingError
+    from streams.eval.silent import main
+    from streams.operators.silent import KINDS
+
+    if agents < len(KINDS) * each:
+        raise SettingError(
+            f"{agents} agents cannot have {len(KINDS) * each} failures",
+            setting="--agents",
+            way_out="An agent fails once: give more agents or a smaller --each",
+        )
+    main(events, agents=agents, each=each, seed=seed, as_json=as_json)
