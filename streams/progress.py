@@ -14,7 +14,8 @@ class Progress:
     """Counters of one worker.
 
     `records` by topic; `position` (topic, partition) -> next offset; `arrived_ms` the same -> when the last processed
-    record reached the broker, ms since the epoch; `last_s` monotonic seconds of the last batch.
+    record reached the broker, ms since the epoch; `last_s` monotonic seconds of the last batch;
+    `idle_turns` looks at the clock that found nothing to do.
     """
 
     records: dict[str, int] = field(default_factory=dict)
@@ -22,6 +23,7 @@ class Progress:
     arrived_ms: dict[tuple[str, int], int] = field(default_factory=dict)
     emitted: int = 0
     batches: int = 0
+    idle_turns: int = 0
     last_s: float | None = None
 
     def begun(self) -> None:

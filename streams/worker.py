@@ -9,6 +9,7 @@ import sys
 import threading
 from typing import Any
 
+from infra.health import publishing
 from infra.runtime.clock import SystemClock
 from infra.runtime.errors import FleetpulseError, TopicMismatchError
 from infra.runtime.kafka import partition_counts, producer, supports_idempotence
@@ -17,6 +18,7 @@ from infra.runtime.logs import get_logger
 from infra.runtime.memory import calm_garbage_collector
 from schemas.catalogue import STREAMS_CHANGELOG
 from streams.app import StreamApp, build_app
+from streams.health import StreamHealth, has_nothing_to_do, lag_of
 from streams.pipeline import SOURCES, Pipeline, PipelineConfig
 from streams.progress import StallWatch
 from streams.state.partition import PartitionState
@@ -65,6 +67,7 @@ async def tick_forever(app: StreamApp) -> None:
         await asyncio.sleep(TICK_S)
         sent = [await _tick(app, state) for state in list(app.partitions.values())]
         await asyncio.gather(*(asyncio.shield(answer) for answer in sent if answer is not None))
+        app.progress.idle_turns += has_nothing_to_do(app)
 
 
 async def _tick(app: StreamApp, state: PartitionState) -> asyncio.Future[None] | None:
@@ -80,15 +83,6 @@ async def _tick(app: StreamApp, state: PartitionState) -> asyncio.Future[None] |
             steps_until_s=_seen_until_s(app, "fleet.lifecycle", state.partition, now_s),
         )
         return app.send(state, outputs)
-
-
-def _lag(app: StreamApp) -> int:
-    """Records that the broker has and this worker has not processed, over the partitions that it owns."""
-    lag = 0
-    for tp in app.consumer.assignment():
-        if tp.topic in SOURCES and (end := app.consumer.highwater(tp)) is not None:
-            lag += max(end - app.progress.position.get((tp.topic, tp.partition), end), 0)
-    return lag
 
 
 def _seen_until_s(app: StreamApp, topic: str, partition: int, now_s: float) -> float | None:
@@ -114,8 +108,8 @@ async def _watch(app: StreamApp) -> None:
         await asyncio.sleep(5.0)
         if (waited_s := app.consumer.longest_in_flight_s()) > STALL_PATIENCE_S:
             raise StreamWorkerError(f"a batch that was read {waited_s:.0f} s ago is still not processed")
-        if watch.is_stalled(_lag(app), app.progress.batches, app.clock.monotonic_s()):
-            raise StreamWorkerError(f"no progress for {STALL_PATIENCE_S:.0f} s with {_lag(app)} records waiting")
+        if watch.is_stalled(lag_of(app), app.progress.batches, app.clock.monotonic_s()):
+            raise StreamWorkerError(f"no progress for {STALL_PATIENCE_S:.0f} s with {lag_of(app)} records waiting")
 
 
 async def _crashed(app: StreamApp) -> None:
@@ -157,21 +151,27 @@ async def run_worker(bootstrap: str, *, commit_interval_s: float, config: Pipeli
             clean_ups.add("output producer", app.output_producer.stop)
             await app.start()
             clean_ups.add("faust", app.stop)
-            tasks = [
-                asyncio.create_task(work)
-                for work in (tick_forever(app), _watch(app), _crashed(app), _gave_up(app), _announce_forever(app))
-            ]
-            stop = asyncio.create_task(asked.wait())
-            done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            for task in (stop, *tasks):
-                task.cancel()
-            await asyncio.gather(stop, *tasks, return_exceptions=True)
-            for task in done - {stop}:
-                task.result()
+            async with publishing(StreamHealth(app, app.clock), bootstrap, process="stream-worker"):
+                await _run_until(asked, app)
         finally:
             deadline_s = STOP_DEADLINE_S if asked.is_set() else FAILED_DEADLINE_S
             _end_for_sure(deadline_s + _END_AFTER_S)
             await clean_ups.run(deadline_s)
+
+
+async def _run_until(asked: asyncio.Event, app: StreamApp) -> None:
+    """Work until asked to stop. Raises what the worker gave up for."""
+    tasks = [
+        asyncio.create_task(work)
+        for work in (tick_forever(app), _watch(app), _crashed(app), _gave_up(app), _announce_forever(app))
+    ]
+    stop = asyncio.create_task(asked.wait())
+    done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in (stop, *tasks):
+        task.cancel()
+    await asyncio.gather(stop, *tasks, return_exceptions=True)
+    for task in done - {stop}:
+        task.result()
 
 
 def _end_for_sure(after_s: float) -> None:

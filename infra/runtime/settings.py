@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     )
     partitions: int = Field(default=4, ge=1, le=1024, description="partitions of the event topics that are created")
     replication: int = Field(default=1, ge=1, le=9, description="replicas of every topic that is created")
+    self_audit: bool = Field(
+        default=True, description="processes publish heartbeats and metrics of their own, as agents fleetpulse:*"
+    )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="console", pattern="^(console|json)$")
 
@@ -46,10 +49,13 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]  # validated here
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "?"
-        raise SettingError(
-            f"{first['msg']}: got {first['input']!r}",
-            setting=f"{PREFIX}{name.upper()}",
-            way_out="Correct or unset it",
-        ) from error
+        raise unfit(error, PREFIX) from error
+
+
+def unfit(error: ValidationError, prefix: str) -> SettingError:
+    """The first value of `error` that does not fit, as an error that names its variable."""
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else "?"
+    return SettingError(
+        f"{first['msg']}: got {first['input']!r}", setting=f"{prefix}{name.upper()}", way_out="Correct or unset it"
+    )

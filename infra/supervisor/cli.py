@@ -154,6 +154,11 @@ def _summary(found: dict[str, Any]) -> None:
     counts |= {name: found[name] for name in ("missing", "duplicates", "dead_letters", "false_alarms")}
     told = "  ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())
     console.print(told, highlight=False, soft_wrap=True)
+    for name, bar in found["bars"].items():
+        if bar["value"] is not None:
+            verdict = "met" if bar["met"] else "NOT met"
+            told = f"{name.replace('_', ' '):<22} {bar['value']:.3g}   bar {bar['bar']:g}: {verdict}"
+            console.print(told, highlight=False)
     for name, quantiles in found["latency_s"].items():
         if quantiles.get("p50") is not None:
             console.print(

@@ -76,24 +76,27 @@ class OffsetReader:
 
 
 async def drained(reader: OffsetReader, group: str, topics: Sequence[str], deadline_s: float) -> bool:
-    """Wait until a group has committed all that its topics hold; False when it has not by the deadline.
+    """Wait until a group has committed all that its topics held at the call; False when it has not by the deadline.
 
-    Two equal readings in a row are asked for: Tansu reports the base offset of the last batch + 1 as the end of a log,
-    so a group can be past the reported end and still have something to read.
+    What comes later does not count: our own processes go on beating until the last of them has stopped. Two readings in
+    a row are asked for: Tansu reports the base offset of the last batch + 1 as the end of a log, so a group can be past
+    the reported end and still have something to read.
     """
     loop = asyncio.get_running_loop()
     end_s = loop.time() + deadline_s
-    before: dict[TopicPartition, int] | None = None
+    ends: dict[TopicPartition, int] | None = None
+    complete_before = False
     while loop.time() < end_s:
         try:
             offsets = await reader.read()
         except KafkaError:
             await asyncio.sleep(0.5)
             continue
+        ends = ends if ends is not None else {tp: end for tp, end in offsets.ends.items() if tp.topic in topics and end}
         known = offsets.committed.get(group, {})
-        complete = all(known.get(tp, 0) >= end for tp, end in offsets.ends.items() if tp.topic in topics and end)
-        if complete and known == before:
+        complete = all(known.get(tp, 0) >= end for tp, end in ends.items())
+        if complete and complete_before:
             return True
-        before = known
+        complete_before = complete
         await asyncio.sleep(0.7)
     return False

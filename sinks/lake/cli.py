@@ -86,7 +86,9 @@ def write(
 
 
 async def _write(options: object) -> None:
-    from infra.runtime.lifecycle import stop_on_signals  # heavy imports wait until the command runs
+    from infra.health import publishing  # heavy imports wait until the command runs
+    from infra.runtime.lifecycle import stop_on_signals  # as above
+    from sinks.lake.health import LakeHealth  # as above
     from sinks.lake.service import LakeOptions, LakeService  # as above
 
     assert isinstance(options, LakeOptions)
@@ -94,8 +96,10 @@ async def _write(options: object) -> None:
     def ready(partitions: int) -> None:
         _print({"event": "ready", "component": "lake", "lake": str(options.lake), "partitions": partitions})
 
+    service = LakeService(options)
     with stop_on_signals() as stop:
-        await LakeService(options).run(stop, ready)
+        async with publishing(LakeHealth(service), options.bootstrap, process="lake-writer"):
+            await service.run(stop, ready)
 
 
 def _print(value: object) -> None:

@@ -153,6 +153,10 @@ class LakeService:
         self._upkeep = Upkeep(options.lake)
         self.latency_s = 0.0
         """How long the last round took from its oldest record's fetch to its files' names."""
+        self.rounds = 0
+        """Rounds that made files durable."""
+        self.idle_turns = 0
+        """Turns of the flusher that found all that the broker has durable already."""
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -413,6 +417,7 @@ class LakeService:
                     await self._fence(self._uncommitted())
                 await self._checkpoint_some()
                 self._retry_s = 0.0
+                self.idle_turns += self.lag() == 0
             except CommitFailedError:
                 _log.warning("this member has lost its partitions, their buffers are dropped")
                 await self._assignment_or(1.0)
@@ -470,6 +475,7 @@ class LakeService:
                 owned.release(counts[tp])
                 owned.since_s = self._clock.monotonic_s()
             self.latency_s = self._clock.monotonic_s() - started_s
+        self.rounds += 1
         self._room.set()
         self._round_ended.set()
         self._round_ended = asyncio.Event()
@@ -567,6 +573,21 @@ class LakeService:
                 await self._stopping.wait()
 
     # --- what it tells ----------------------------------------------------------------------------------------------
+
+    def lag(self) -> int:
+        """Records that the broker has, by its last answers, and the lake has not, over the owned partitions."""
+        lag = 0
+        if self._consumer is None:
+            return 0
+        for tp, owned in self._owned.items():
+            if tp in self._consumer.assignment() and (end := self._consumer.highwater(tp)) is not None:
+                lag += max(end - owned.writer.position.next_offset, 0)
+        return lag
+
+    @property
+    def trouble(self) -> str:
+        """What it cannot do now and tries again; empty while all is well."""
+        return self._last_error if self._retry_s else ""
 
     def statistics(self) -> dict[str, float | int | str]:
         """Rows, duplicates, bad messages and files since the start; buffered bytes; the last round's latency."""

@@ -14,6 +14,7 @@ from infra.runtime.errors import SettingError
 from sinks.lake.accounts import Accounts, read_accounts
 from sinks.lake.ledger import PRODUCER_TABLES
 from sinks.lake.views import BASE_TABLES, ask_lake
+from sinks.report.bars import detection_bars
 from sinks.report.delivery import measure_delivery
 from sinks.report.detection import DEFAULT_GRACE_S, Detections, read_firings, read_status_changes
 from sinks.report.latencies import measure_latencies
@@ -85,10 +86,14 @@ def _measure(
     latencies = measure_latencies(connection, inputs.lake.resolve())
     seconds = _seconds(connection, truths)
     false_alarms, outside = detections.false_alarms(), detections.outside_truth()
+    share_found, per_hour = detections.share_found(), detections.false_alarms_per_hour(seconds)
     return delivery.as_json() | {
         "incidents": detections.by_kind(),
         "false_alarms": false_alarms.total(),
         "false_alarms_by_name": dict(sorted(false_alarms.items())),
+        "share_found": share_found,
+        "false_alarms_per_hour": per_hour,
+        "bars": detection_bars(share_found, per_hour),
         "alerts_outside_truth": dict(sorted(outside.items())),
         "latency_s": latencies,
         "seconds": round(seconds, 3),

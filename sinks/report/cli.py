@@ -49,6 +49,8 @@ def _quantiles(name: str, row: dict[str, Any]) -> str:
 
 def _summary(found: dict[str, Any]) -> str:
     """The same for people."""
+    from sinks.report.bars import bar_lines  # --help stays quick
+
     counts = {name: f"{found[name]:,}" for name in ("missing", "duplicates", "duplicates_removed", "dead_letters")}
     delivery = f"published {found['published']['total']:,}, landed {found['landed']['total']:,}"
     rest = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
@@ -56,6 +58,7 @@ def _summary(found: dict[str, Any]) -> str:
         f"{delivery}, {rest}",
         *(f"{kind}: found {row['found']} of {row['injected']}" for kind, row in found["incidents"].items()),
         f"false alarms: {found['false_alarms']:,}",
+        *bar_lines(found["bars"]),
         *(_quantiles(name, row) for name, row in found["latency_s"].items()),
     ]
     return "\n".join(lines) + "\n"

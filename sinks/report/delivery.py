@@ -13,6 +13,9 @@ from sinks.lake.accounts import Accounts
 from sinks.lake.ledger import LedgerLine, read_dead_letters, read_sessions, with_accounts
 
 _EXAMPLES = 20
+OWN_AGENTS = "fleetpulse:"
+"""How the agents begin that our own processes are. They watch and prove nothing: the last beats of the process that
+writes the lake can never be in it. They are counted apart."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,10 @@ class Delivery:
     `published`: acknowledged events per topic and `total`; without accounts, the numbers seen in the lake under
     `total` alone. `landed`: distinct event ids per producer topic and `total`; `derived` the same for what streams
     wrote. `missing`: acknowledged and in no table. `duplicates`: rows beyond the first of an event id, in all tables,
-    always 0; `duplicates_removed`: second arrivals kept apart. `holes`: numbers below a session's last landed one that
-    are in no table, dropped ones (`dropped`) among them. `unclaimed`: landed events that no account says it issued.
+    always 0, our own processes' too; `duplicates_removed`: second arrivals kept apart. `holes`: numbers below a
+    session's last landed one that are in no table, dropped ones (`dropped`) among them. `unclaimed`: landed events that
+    no account says it issued. `self_audit`: what landed of our own processes' heartbeats and metrics, which no other
+    count holds.
     """
 
     published: Mapping[str, int]
@@ -39,17 +44,30 @@ class Delivery:
     sessions: int
     sessions_not_closed: int
     missing_sessions: list[dict[str, Any]] = field(default_factory=list)
+    self_audit: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The fields by name."""
         return asdict(self)
 
 
-def _count(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[int, int]:
-    """Rows of a table and distinct event ids among them."""
-    row = connection.execute(f"SELECT count(*), count(DISTINCT event_id) FROM {table}").fetchone()  # noqa: S608  # a name of the catalogue
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[int, int, int]:
+    """Rows of a table, distinct event ids among them, and how many of these are our own processes'."""
+    row = connection.execute(
+        f"""SELECT count(*), count(DISTINCT event_id),
+          count(DISTINCT event_id) FILTER (WHERE starts_with(agent_id, '{OWN_AGENTS}')) FROM {table}"""  # noqa: S608  # names of ours
+    ).fetchone()
     assert row is not None
-    return int(row[0]), int(row[1])
+    return int(row[0]), int(row[1]), int(row[2])
+
+
+def _self_audit(lines: list[LedgerLine]) -> dict[str, int]:
+    return {
+        "sessions": len(lines),
+        "agents": len({line.agent_id for line in lines}),
+        "landed": sum(line.landed for line in lines),
+        "holes": sum(line.missing for line in lines),
+    }
 
 
 def _unclaimed(lines: list[LedgerLine], accounts: Accounts) -> int:
@@ -68,9 +86,11 @@ def measure_delivery(connection: duckdb.DuckDBPyConnection, accounts: Accounts |
     """Count it all. `connection` has the views of a lake; see `Delivery` for what the counts mean without accounts."""
     counts = {topic.name: _count(connection, table) for table, topic in TABLES.items()}
     derived = {topic.name for topic in TABLES.values() if topic.derived}
-    in_lake = read_sessions(connection)
+    sessions = read_sessions(connection)
+    own = [line for line in sessions if line.agent_id.startswith(OWN_AGENTS)]
+    in_lake = [line for line in sessions if not line.agent_id.startswith(OWN_AGENTS)]
     lines = in_lake if accounts is None else with_accounts(in_lake, accounts.sessions)
-    landed = {name: distinct for name, (_, distinct) in counts.items() if name not in derived}
+    landed = {name: distinct - ours for name, (_, distinct, ours) in counts.items() if name not in derived}
     published = {} if accounts is None else dict(accounts.published)
     total = sum(line.published for line in in_lake) if accounts is None else accounts.acknowledged
     removed = connection.execute("SELECT count(*) FROM duplicates").fetchone()
@@ -79,7 +99,7 @@ def measure_delivery(connection: duckdb.DuckDBPyConnection, accounts: Accounts |
         landed=landed | {"total": sum(landed.values())},
         derived={name: counts[name][1] for name in sorted(derived)},
         missing=sum(line.missing if line.not_landed is None else line.not_landed for line in lines),
-        duplicates=sum(rows - distinct for rows, distinct in counts.values()),
+        duplicates=sum(rows - distinct for rows, distinct, _ in counts.values()),
         duplicates_removed=int(removed[0]) if removed else 0,
         dead_letters=sum(read_dead_letters(connection).values()),
         dropped=sum(line.dropped for line in lines),
@@ -88,4 +108,5 @@ def measure_delivery(connection: duckdb.DuckDBPyConnection, accounts: Accounts |
         sessions=len(lines),
         sessions_not_closed=sum(not line.closed for line in lines),
         missing_sessions=_examples(lines),
+        self_audit=_self_audit(own),
     )

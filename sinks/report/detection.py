@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from sinks.report.delivery import OWN_AGENTS
 from sinks.report.truth import GroundTruth, Incident
 
 DEFAULT_GRACE_S = 15.0
@@ -208,5 +209,20 @@ class Detections:
         """Firings of agents of which no truth knows anything, by name: neither right nor wrong."""
         return Counter(f.name for f in self._firings if not self._covered(f.agent_id))
 
+    def share_found(self) -> float | None:
+        """Incidents found of all that there were, 0 to 1; None when there were none."""
+        incidents = self.incidents
+        found = sum(self.found_at_us(incident) is not None for incident in incidents)
+        return found / len(incidents) if incidents else None
+
+    def false_alarms_per_hour(self, seconds: float) -> float | None:
+        """False alarms an hour on 1,000 agents in a run of `seconds`; None when no truth names its agents."""
+        agents = sum(len(truth.agents or ()) for truth in self._truths)
+        if not agents or seconds <= 0:
+            return None
+        return self.false_alarms().total() * (3_600 / seconds) * (1_000 / agents)
+
     def _covered(self, agent_id: str) -> bool:
+        if agent_id.startswith(OWN_AGENTS):
+            return False
         return not self._truths or any(truth.covers(agent_id) for truth in self._truths)

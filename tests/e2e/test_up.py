@@ -24,6 +24,9 @@ def require_complete(report: dict[str, Any]) -> None:
     assert report["published"]["total"] > 1_000
     assert (report["missing"], report["duplicates"], report["dead_letters"], report["holes"]) == (0, 0, 0, 0)
     assert report["false_alarms"] == 0
+    assert report["false_alarms_per_hour"] == 0
+    assert report["bars"]["share_found"]["value"] == report["share_found"] >= 0.95
+    assert (report["self_audit"]["agents"], report["self_audit"]["holes"]) == (3, 0)
     assert report["incidents"]
     for found in report["incidents"].values():
         assert found["injected"] >= found["found"] >= 0
@@ -49,9 +52,9 @@ def test_a_bounded_run_reports_that_all_landed(tmp_path: Path, request: pytest.F
     require_complete(found)
     assert found["broker"] == broker
     assert f"published {found['published']['total']:,}  landed" in up.said()
-    lake = up.folder / "lake"
+    lake, count = up.folder / "lake", "SELECT count(*) AS n FROM metrics WHERE user_id <> 'fleetpulse'"
     asked = subprocess.run(
-        [SCRIPT, "sql", "--lake", str(lake), "--format", "json", "SELECT count(*) AS n FROM metrics"],
+        [SCRIPT, "sql", "--lake", str(lake), "--format", "json", count],
         capture_output=True,
         check=True,
         env=environment(),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from lake_world import (
+    PARTITIONS,
     Source,
     assert_exactly_once,
     compact,
@@ -21,6 +22,7 @@ from lake_world import (
 
 from infra.broker.interface import Broker
 from infra.runtime.kafka import producer
+from schemas.catalogue import TOPICS
 from sinks.lake.naming import list_folders, visible_files
 
 BROKERS = ["tansu", pytest.param("kafka", marks=pytest.mark.kafka)]
@@ -36,7 +38,7 @@ async def test_everything_lands_once_and_the_rest_is_accounted_for(
     lake = tmp_path / "lake"
     source = Source(bootstrap)
     async with writer(bootstrap, lake) as process:
-        assert (await process.ready())["partitions"] == 26
+        assert (await process.ready())["partitions"] == PARTITIONS * len(TOPICS)
         await source.publish(12, twice_every=7, bad_every=11)
         await landed_all(lake, source)
         await until(lambda: len(rows(lake, "deadletter")) >= source.bad, "the dead letters")

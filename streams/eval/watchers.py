@@ -1,0 +1,94 @@
+"""Detectors of absence under the same beats: the production operator and what it is compared with.
+
+A watcher is told of one round of beats at a time and says up to when it waits for the next beat of every agent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.operators import heartbeat
+from streams.operators.arrays import SlotArrays
+
+Doubles = npt.NDArray[np.float64]
+Slots = npt.NDArray[np.int32]
+
+
+class Watcher(Protocol):
+    """`name`; `deadline_s`: f8[agents], when each counts as gone without another beat, s; inf before its first."""
+
+    name: str
+
+    @property
+    def deadline_s(self) -> Doubles: ...
+
+    def beat(self, slots: Slots, at_s: Doubles) -> None:
+        """A beat of each of different agents: `slots` i4[k], arrivals `at_s` f8[k]."""
+
+
+class Production:
+    """The operator that workers run, with the settings that they have."""
+
+    name = "fleetpulse"
+
+    def __init__(self, config: heartbeat.HeartbeatConfig, agents: int, interval_s: float) -> None:
+        self.config, self.interval_s = config, interval_s
+        self.arrays = SlotArrays(heartbeat.FIELDS, agents)
+
+    @property
+    def deadline_s(self) -> Doubles:
+        deadline: Doubles = self.arrays["offline_at_s"]
+        return deadline
+
+    def beat(self, slots: Slots, at_s: Doubles) -> None:
+        nothing, healthy = np.full(slots.size, np.nan), np.zeros(slots.size, np.uint8)
+        declared = np.full(slots.size, self.interval_s)
+        heartbeat.update(self.config, self.arrays, slots, at_s, declared, nothing, nothing, healthy)
+
+
+class FixedTimeout:
+    """So many intervals for everybody."""
+
+    def __init__(self, intervals: float, agents: int, interval_s: float) -> None:
+        self.name = f"fixed {intervals:g}"
+        self.deadline_s = np.full(agents, np.inf)
+        self._timeout_s = intervals * interval_s
+
+    def beat(self, slots: Slots, at_s: Doubles) -> None:
+        self.deadline_s[slots] = at_s + self._timeout_s
+
+
+@dataclass(frozen=True)
+class PhiAccrualConfig:
+    """As in Akka: `deviations` of the normal distribution whose upper tail is 10**-8 (phi 8), the newest 1,000 gaps
+    (here as exponential weights of the same mean age, `rate`), no deviation below `least_s`."""
+
+    deviations: float = 5.612
+    rate: float = 1 / 500
+    least_s: float = 0.1
+
+
+class PhiAccrual:
+    """Phi-accrual of Hayashibara et al. (2004) with the usual normal model of gaps, which knows nothing of loss."""
+
+    name = "phi-accrual, normal"
+
+    def __init__(self, config: PhiAccrualConfig, agents: int, interval_s: float) -> None:
+        self.config = config
+        self.deadline_s = np.full(agents, np.inf)
+        self._last_s = np.full(agents, np.nan)
+        self._mean_s = np.full(agents, interval_s)
+        self._square_s2 = np.full(agents, (interval_s / 4) ** 2)
+
+    def beat(self, slots: Slots, at_s: Doubles) -> None:
+        gap_s = at_s - self._last_s[slots]
+        off_s = np.where(np.isnan(gap_s), 0.0, gap_s - self._mean_s[slots])
+        self._mean_s[slots] += self.config.rate * off_s
+        self._square_s2[slots] += self.config.rate * (off_s * off_s - self._square_s2[slots])
+        deviation_s = np.maximum(np.sqrt(self._square_s2[slots]), self.config.least_s)
+        self.deadline_s[slots] = at_s + self._mean_s[slots] + self.config.deviations * deviation_s
+        self._last_s[slots] = at_s
