@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+SEVERITIES = ("info", "warning", "critical")
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One change in the life of an alert; `fingerprint`, `epoch` and `state` together name it. Times are aware, UTC."""
+    """One change in the life of an alert; `fingerprint`, `epoch`, `state` and `seq` name it. Times are aware, UTC."""
 
     fingerprint: str
     epoch: int
@@ -25,10 +27,49 @@ class Alert:
     threshold: float | None
     labels: Mapping[str, str]
     evidence: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    seq: int = 0
+    user_id: str = ""
+    deployment_id: str | None = None
+    correlation_id: str | None = None
+    rule_kind: str | None = None
+    cause: str | None = None
+    suppressed_by: str | None = None
+    receivers: tuple[str, ...] = ()
+    escalation_step: int | None = None
+    members: tuple[str, ...] = ()
+    member_count: int | None = None
+    actor: str | None = None
+    comment: str | None = None
+    oldest_source_timestamp: datetime | None = None
 
     def age_s(self, now_s: float) -> float:
         """Seconds since it began, never negative; `now_s` in seconds since the epoch."""
         return max(0.0, now_s - self.starts_at.timestamp())
+
+    @property
+    def resolved(self) -> bool:
+        """Whether it is over."""
+        return self.state == "resolved"
+
+    def at_least(self, severity: str) -> bool:
+        """Whether it is as severe; a severity that nobody knows counts as critical, so that somebody hears of it."""
+        own = SEVERITIES.index(self.severity) if self.severity in SEVERITIES else len(SEVERITIES)
+        return own >= SEVERITIES.index(severity)
+
+    def word(self, name: str) -> str:
+        """The value of a field or label that alerts are grouped by; empty where it has none."""
+        if name in self.labels:
+            return self.labels[name]
+        found = getattr(self, name, None) if name in GROUPABLE else None
+        return "" if found is None else str(found)
+
+
+GROUPABLE = ("name", "severity", "agent_id", "user_id", "deployment_id", "correlation_id", "fingerprint", "rule_kind")
+"""Fields, beside labels, that alerts may be grouped by."""
+_PAIRED = ("labels", "evidence", "annotations")
+_LISTED = ("receivers", "members")
+_SAME = tuple(name for name in Alert.__dataclass_fields__ if name not in (*_PAIRED, *_LISTED))
 
 
 def _pairs(entries: list[dict[str, str]]) -> dict[str, str]:
@@ -36,20 +77,8 @@ def _pairs(entries: list[dict[str, str]]) -> dict[str, str]:
 
 
 def from_record(record: Mapping[str, Any]) -> Alert:
-    """The alert of a decoded record of schema alert."""
-    same = (
-        "fingerprint",
-        "epoch",
-        "state",
-        "name",
-        "severity",
-        "agent_id",
-        "summary",
-        "starts_at",
-        "ends_at",
-        "value",
-        "threshold",
-    )
-    return Alert(
-        **{name: record[name] for name in same}, labels=_pairs(record["labels"]), evidence=_pairs(record["evidence"])
-    )
+    """The alert of a decoded record of schema alert; what an older writer left out has its default."""
+    fields: dict[str, Any] = {name: record[name] for name in _SAME if name in record}
+    fields |= {name: _pairs(record.get(name, [])) for name in _PAIRED}
+    fields |= {name: tuple(record.get(name, ())) for name in _LISTED}
+    return Alert(**fields)

@@ -1,0 +1,143 @@
+"""E-mail, Slack, Teams, Telegram and more through Apprise, in a thread with a deadline.
+
+Apprise connects by itself, with sockets of Python: an audit hook checks the address of every connection that such a
+thread makes, so names that resolve anew and redirects cannot get around it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+from typing import Any
+
+from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
+
+from sinks.notify.addresses import BlockedAddressError, check
+from sinks.notify.alert import Alert
+from sinks.notify.channel import DeliveryError, Notification, RefusedError
+from sinks.notify.settings import AppriseSettings
+
+_BUSY_MOST = 4
+_LINES_MOST = 50
+_guarded = threading.local()
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.connect" and getattr(_guarded, "on", False):
+        address = arguments[1]
+        try:
+            check(str(address[0]) if isinstance(address, tuple) else "")
+        except BlockedAddressError:
+            _guarded.blocked = True
+            raise
+
+
+class _Hook:
+    """Hooks stay for the life of a process: one is enough."""
+
+    installed = False
+
+    @classmethod
+    def install(cls) -> None:
+        if not cls.installed:
+            sys.addaudithook(_audit)
+            cls.installed = True
+
+
+_TYPES = {"critical": NotifyType.FAILURE, "warning": NotifyType.WARNING, "info": NotifyType.INFO}
+
+
+def _line(alert: Alert) -> str:
+    runbook = alert.annotations.get("runbook", "")
+    return f"[{alert.state}] {alert.severity} {alert.name} {alert.agent_id}: {alert.summary}" + (
+        f"\n  runbook: {runbook}" if runbook else ""
+    )
+
+
+def title(alerts: list[Alert]) -> str:
+    """What stands above the message: one alert's words, or how many there are."""
+    if len(alerts) == 1:
+        return f"[{alerts[0].state}] {alerts[0].name}: {alerts[0].agent_id}"[:200]
+    firing = sum(not alert.resolved for alert in alerts)
+    return f"[fleetpulse] {firing} firing, {len(alerts) - firing} resolved"
+
+
+def body(alerts: list[Alert]) -> str:
+    """One line an alert, the first fifty."""
+    more = len(alerts) - _LINES_MOST
+    return "\n".join([*map(_line, alerts[:_LINES_MOST]), *([f"and {more} more"] if more > 0 else [])])
+
+
+def _type(alerts: list[Alert]) -> NotifyType:
+    if all(alert.resolved for alert in alerts):
+        return NotifyType.SUCCESS
+    worst = "critical" if any(a.at_least("critical") for a in alerts) else "warning"
+    return _TYPES[worst if any(a.at_least("warning") for a in alerts) else "info"]
+
+
+class AppriseChannel:
+    """All URLs of a channel are told one after the other; if one fails, all are told again."""
+
+    kind = "apprise"
+
+    def __init__(self, settings: AppriseSettings) -> None:
+        """Raises `RefusedError` for a URL that Apprise does not know."""
+        self.name = settings.name
+        self._guard = not settings.allow_private
+        self._timeout_s = settings.timeout_s
+        self._busy = threading.Semaphore(_BUSY_MOST)
+        # It logs URLs and what servers say.
+        logging.getLogger("apprise").disabled = True
+        self._apprise = Apprise(asset=AppriseAsset(async_mode=False, secure_logging=True, storage_mode="memory"))
+        for position, url in enumerate(settings.urls):
+            if not self._apprise.add(url.get_secret_value()):
+                raise RefusedError(f"urls, number {position + 1}, is no URL that Apprise knows")
+        if self._guard:
+            _Hook.install()
+
+    async def deliver(self, notification: Notification) -> int | None:
+        """Raises `DeliveryError`: refused, no answer in time, or too many calls that never ended."""
+        alerts = notification.latest()
+        if not self._busy.acquire(blocking=False):
+            raise DeliveryError(f"{_BUSY_MOST} earlier calls have not ended yet")
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[str] = loop.create_future()
+        # A daemon: a call that hangs must not keep the process from ending.
+        threading.Thread(target=self._tell, args=(alerts, loop, ended), daemon=True, name=f"notify-{self.name}").start()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                outcome = await ended
+        except TimeoutError:
+            raise DeliveryError(f"no answer within {self._timeout_s:g} s") from None
+        if outcome == "blocked":
+            raise RefusedError("the address is private; allow_private: true would allow it")
+        if outcome != "delivered":
+            raise DeliveryError(outcome)
+        return None
+
+    def _tell(self, alerts: list[Alert], loop: asyncio.AbstractEventLoop, ended: asyncio.Future[str]) -> None:
+        _guarded.on, _guarded.blocked = self._guard, False
+        try:
+            taken = self._apprise.notify(
+                body=body(alerts), title=title(alerts), notify_type=_type(alerts), body_format=NotifyFormat.TEXT
+            )
+            outcome = "delivered" if taken else "the service did not take it"
+        except Exception as error:  # noqa: BLE001  # whatever a plug-in raises is a failed attempt, told without its text
+            outcome = f"the service failed: {type(error).__name__}"
+        finally:
+            self._busy.release()
+        self._report("blocked" if _guarded.blocked else outcome, loop, ended)
+
+    @staticmethod
+    def _report(outcome: str, loop: asyncio.AbstractEventLoop, ended: asyncio.Future[str]) -> None:
+        def settle() -> None:
+            if not ended.done():
+                ended.set_result(outcome)
+
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle)
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
