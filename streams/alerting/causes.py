@@ -88,7 +88,7 @@ def on_flags(
     `metrics`: name of every metric column; `keys`: agent id of every slot."""
     out = AlertEvents()
     rule = RULE_INDEX[METRIC_ANOMALY]
-    for at in np.flatnonzero(flags.trend >= config.anomaly_trend):
+    for at in np.flatnonzero(flags.lasting >= config.anomaly_trend):
         row, metric = int(flags.row[at]), metrics[int(flags.metric[at])]
         slot, value, expected = int(slots[row]), float(flags.value[at]), float(flags.expected[at])
         evidence: dict[str, str | float] = {
@@ -100,7 +100,7 @@ def on_flags(
             "score": float(flags.score[at]),
         }
         summary = f"{keys[slot]}: {metric} is {value:.4g}, expected about {expected:.4g}"
-        cause = Cause(float(event_time_s[row]), summary, float(flags.trend[at]), config.anomaly_trend, evidence, row)
+        cause = Cause(float(event_time_s[row]), summary, float(flags.lasting[at]), config.anomaly_trend, evidence, row)
         book.fire(out, slot, keys[slot], rule, cause)
     return out
 
@@ -148,6 +148,8 @@ def on_findings(book: AlertBook, slots: Slots, findings: Sequence[Finding]) -> A
     """Alerts of silent failures: `slots` i4[k] (agent slots) of the k findings."""
     out = AlertEvents()
     for slot, finding in zip(slots, findings, strict=True):
+        if finding.kind not in RULE_INDEX:
+            continue
         evidence: dict[str, str | float] = {
             "run_id": finding.run_id,
             "thread_id": finding.thread_id,

@@ -1,5 +1,7 @@
 """Silent failures: what an agent's lifecycle events show though nobody reported it.
 
+Besides them `health_mismatch`: what the agent claims of its health is refuted by what its events show (`claims`).
+
 Six kinds. `orphan_tool_completed`: a tool completed that never started. `stuck_tool`: a tool is past its deadline.
 `stale_thread`: a turn is open and nothing is said, for much longer than this agent is ever silent within a turn.
 `missing_agent_started`: a turn whose beginning never came. `high_latency`: far above the agent's own baseline.
@@ -14,11 +16,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypedDict
 
 import polars as pl
 
+from streams.operators.claims import (
+    ClaimConfig,
+    Outcomes,
+    failing_bounds,
+    judge,
+    new_outcomes,
+    note_claim,
+    note_outcome,
+)
 from streams.operators.times import seconds
 
 Kind = Literal[
@@ -32,6 +43,8 @@ KINDS: tuple[Kind, ...] = (
     "high_latency",
     "tool_loop",
 )
+HEALTH_MISMATCH: Literal["health_mismatch"] = "health_mismatch"
+FindingKind = Kind | Literal["health_mismatch"]
 _NEVER = math.inf
 
 
@@ -43,7 +56,8 @@ class SilentConfig:
     `stale_most_s`; `stale_most_s` also as long as fewer than `learn_from` silences are known. `latency_z`,
     `latency_ratio`, `latency_least_ms`: a latency is high when it is above all three: standard deviations of the
     logarithm, times the baseline, milliseconds more than the baseline. `loop_times`: equal calls that make a loop.
-    `keep_s`: how long a finished turn or call is remembered, so that late and double events find it.
+    `keep_s`: how long a finished turn or call is remembered, so that late and double events find it. `claims`: when
+    events refute a claim.
     """
 
     grace_s: float = 1.0
@@ -57,6 +71,7 @@ class SilentConfig:
     latency_least_ms: float = 50.0
     loop_times: int = 3
     keep_s: float = 900.0
+    claims: ClaimConfig = field(default_factory=ClaimConfig)
 
 
 class Call(TypedDict):
@@ -104,6 +119,7 @@ class AgentState(TypedDict):
     silence_s: float
     silences: int
     claimed: str | None
+    outcomes: Outcomes
     due: float
     prune: float
 
@@ -119,7 +135,7 @@ class Finding(NamedTuple):
     the agent said of itself last.
     """
 
-    kind: Kind
+    kind: FindingKind
     agent_id: str
     run_id: str
     thread_id: str
@@ -143,12 +159,28 @@ class _Event(NamedTuple):
     arguments: str | None
     deadline_s: float | None
     latency_ms: float | None
+    status: str | None
     claimed: str | None
 
 
 def new_agent() -> AgentState:
     """State of an agent of which nothing was seen."""
-    return AgentState(calls={}, turns={}, latency={}, silence_s=0.0, silences=0, claimed=None, due=_NEVER, prune=_NEVER)
+    return AgentState(
+        calls={}, turns={}, latency={}, silence_s=0.0, silences=0, claimed=None, outcomes=new_outcomes(), due=_NEVER,
+        prune=_NEVER,
+    )  # fmt: skip
+
+
+def claim(state: State, agent_id: str, health: str) -> None:
+    """An agent says elsewhere (in a heartbeat) how it is; of an agent that was never seen at work it means nothing."""
+    if (agent := state.get(agent_id)) is not None and health != agent["claimed"]:
+        agent["claimed"] = health
+        note_claim(_outcomes(agent), health)
+
+
+def _outcomes(agent: AgentState) -> Outcomes:
+    """Of a state that an earlier version saved, too."""
+    return agent.setdefault("outcomes", new_outcomes())
 
 
 def update(config: SilentConfig, state: State, frame: pl.DataFrame, now_s: float) -> list[Finding]:
@@ -171,6 +203,7 @@ _COLUMNS = (
     "arguments_hash",
     "deadline_s",
     "latency_ms",
+    "status",
     "claimed_health",
 )
 
@@ -182,7 +215,9 @@ def _events(frame: pl.DataFrame) -> Iterator[_Event]:
 
 
 def _take_in(config: SilentConfig, agent: AgentState, event: _Event, now_s: float) -> list[Finding]:
-    agent["claimed"] = event.claimed or agent["claimed"]
+    if event.claimed is not None:
+        agent["claimed"] = event.claimed
+        note_claim(_outcomes(agent), event.claimed)
     agent["prune"] = min(agent["prune"], now_s + config.keep_s)
     turn = _turn_of(agent, event, now_s)
     findings: list[Finding] = []
@@ -191,6 +226,8 @@ def _take_in(config: SilentConfig, agent: AgentState, event: _Event, now_s: floa
     elif event.kind == "tool_completed":
         findings += _end_call(config, agent, event, now_s)
     elif event.kind == "agent_completed":
+        if not turn["ended"]:
+            findings += _finished(config, agent, event)
         turn["ended"] = True
         findings += _latency(config, agent, event, "turn")
     agent["due"] = min(agent["due"], now_s + config.grace_s)
@@ -239,7 +276,22 @@ def _end_call(config: SilentConfig, agent: AgentState, event: _Event, now_s: flo
         call["ended"] = True
     elif event.call is not None:
         agent["calls"][event.call] = _new_call(event, now_s, _NEVER, begun=False)
-    return _latency(config, agent, event, "tool")
+    return [*_finished(config, agent, event), *_latency(config, agent, event, "tool")]
+
+
+def _finished(config: SilentConfig, agent: AgentState, event: _Event) -> list[Finding]:
+    """Hold a success or a failure against what the agent claims; told once, until events and claim agree again."""
+    if event.status is None:
+        return []
+    known = _outcomes(agent)
+    note_outcome(known, failed=event.status != "success")
+    verdict = judge(config.claims, known)
+    told, known["told"] = known["told"], verdict != "agrees"
+    if verdict == "agrees" or told:
+        return []
+    least, most = failing_bounds(known, config.claims.z)
+    bound, limit = (least, config.claims.failing_share) if verdict == "failing" else (most, config.claims.fine_share)
+    return [_finding(HEALTH_MISMATCH, agent, event, verdict, event.t, bound, limit)]
 
 
 def _new_call(event: _Event, now_s: float, deadline_s: float, *, begun: bool) -> Call:
@@ -291,7 +343,7 @@ def _learn_latency(known: Baseline, log_ms: float) -> None:
 
 
 def _finding(
-    kind: Kind, agent: AgentState, event: _Event, subject: str, due_s: float, value: float, threshold: float
+    kind: FindingKind, agent: AgentState, event: _Event, subject: str, due_s: float, value: float, threshold: float
 ) -> Finding:
     return Finding(
         kind, event.agent_id, event.run, event.thread, event.tool, subject, event.t, due_s, value, threshold,
@@ -355,6 +407,8 @@ def _stuck_and_orphaned(config: SilentConfig, agent_id: str, agent: AgentState, 
         if due_s > now_s:
             continue
         call["reported"] = True
+        if call["begun"]:
+            note_outcome(_outcomes(agent), failed=True)
         kind: Kind = "stuck_tool" if call["begun"] else "orphan_tool_completed"
         waited_s, limit_s = (now_s - call["t"], call["deadline_s"]) if call["begun"] else (1.0, 1.0)
         where = (agent_id, call["run"], call["thread"], call["tool"], call_id)

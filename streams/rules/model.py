@@ -152,11 +152,17 @@ class StatusRule(RuleBase):
 
 
 class SilentRule(RuleBase):
-    """One of the six silent failures; over after `quiet_s` without another."""
+    """One of the six silent failures, or a claim of health that events refute; over after `quiet_s` without another."""
 
     kind: Literal["silent"]
     failure: Literal[
-        "orphan_tool_completed", "stuck_tool", "stale_thread", "missing_agent_started", "high_latency", "tool_loop"
+        "orphan_tool_completed",
+        "stuck_tool",
+        "stale_thread",
+        "missing_agent_started",
+        "high_latency",
+        "tool_loop",
+        "health_mismatch",
     ]
     quiet_s: Duration = Field(default=120.0, alias="quiet", gt=0)
 

@@ -24,6 +24,7 @@ SCHEMA = {
     "arguments_hash": pl.String,
     "deadline_s": pl.Float64,
     "latency_ms": pl.Float64,
+    "status": pl.String,
     "claimed_health": pl.String,
 }
 Event = dict[str, Any]
