@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streams.operators import anomaly, heartbeat, trust
+from streams.operators import anomaly, forecast, heartbeat, trust
 from streams.operators.arrays import Field, SlotArrays
 
 Batch = dict[str, np.ndarray[Any, Any]]
@@ -87,6 +87,20 @@ def _heartbeat(arrays: SlotArrays, batch: Batch) -> Outputs:
     return list(zip(*(getattr(found, f.name).tolist() for f in fields(found)), strict=True))
 
 
+FORECASTS = forecast.ForecastConfig(
+    targets=(forecast.Target("a", 3600.0, 120.0), forecast.Target("b", 7200.0, 130.0, leak=True)),
+    warm_up=2,
+    leak_hours=2,
+)
+
+
+def _forecast(arrays: SlotArrays, batch: Batch) -> Outputs:
+    """Each agent a group of its own: what a group shares would tie agents together, as it is meant to."""
+    columns = np.array([0, 2], np.int32)
+    found = forecast.update(FORECASTS, arrays, arrays, groups=batch["slots"], columns=columns, **batch)
+    return list(zip(*(getattr(found, f.name).tolist() for f in fields(found)), strict=True))
+
+
 OPERATORS = [
     Operator("trust", trust.FIELDS, _draw_trust, _trust(trust.TrustConfig()), ignores_doubles=False),
     Operator(
@@ -94,6 +108,13 @@ OPERATORS = [
     ),
     Operator("anomaly", anomaly.fields(3), _draw_anomaly, _anomaly, ignores_doubles=True),
     Operator("heartbeat", heartbeat.FIELDS, _draw_heartbeat, _heartbeat, ignores_doubles=True),
+    Operator(
+        "forecast",
+        {**forecast.fields(FORECASTS.targets), **forecast.learned_fields(FORECASTS.targets)},
+        _draw_anomaly,
+        _forecast,
+        ignores_doubles=True,
+    ),
 ]
 AGENTS, ROWS = 7, 1500
 
