@@ -13,7 +13,8 @@ START_S = 1_790_000_000.0
 def _done(number: int, status: str, claimed: str | None) -> dict[str, Any]:
     return {
         "agent_id": "a", "timestamp": round((START_S + number) * 1e6), "kind": "agent_completed",
-        "run_id": f"r{number}", "thread_id": "t", "tool": None, "tool_call_id": None, "arguments_hash": None, "deadline_s": None,
+        "run_id": f"r{number}", "thread_id": "t", "tool": None, "tool_call_id": None,
+        "arguments_hash": None, "deadline_s": None,
         "latency_ms": None, "status": status, "claimed_health": claimed,
     }  # fmt: skip
 
