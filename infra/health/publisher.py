@@ -29,7 +29,6 @@ from infra.runtime.kafka import AIOKafkaProducer, partition_counts, producer
 from infra.runtime.logs import get_logger
 from infra.runtime.settings import load_settings
 
-INTERVAL_S = 5.0
 LOOK_S = 1.0
 """How often a component that tells no observer is asked for its health."""
 _TOPICS = ("fleet.metrics", "fleet.heartbeats")
@@ -59,7 +58,7 @@ class Publisher:
         bootstrap: str,
         agent_id: str,
         *,
-        interval_s: float = INTERVAL_S,
+        interval_s: float,
         clock: Clock | None = None,
     ) -> None:
         self._component = component
@@ -183,19 +182,22 @@ async def publishing(
     *,
     process: str,
     instance: str | None = None,
-    interval_s: float = INTERVAL_S,
+    interval_s: float | None = None,
 ) -> AsyncIterator[None]:
     """Publish `component` as agent `fleetpulse:PROCESS:INSTANCE` while the block runs; see the package.
 
     Returns at once, also when no broker answers; nothing that happens to the publishing is raised in the block.
-    `instance` is by default this host's name and the lowest number that no other such process has.
+    `instance` is by default this host's name and the lowest number that no other such process has; `interval_s` the
+    setting FLEETPULSE_SELF_AUDIT_INTERVAL_S, 5 s.
     """
-    if not load_settings().self_audit:
+    settings = load_settings()
+    if not settings.self_audit:
         yield
         return
     claimed = claim_instance(process, bootstrap) if instance is None else None
     name = claimed.name if claimed is not None else instance
-    publisher = Publisher(component, bootstrap, f"fleetpulse:{process}:{name}", interval_s=interval_s)
+    every_s = settings.self_audit_interval_s if interval_s is None else interval_s
+    publisher = Publisher(component, bootstrap, f"fleetpulse:{process}:{name}", interval_s=every_s)
     running = asyncio.create_task(publisher.run(), name="self-audit")
     try:
         yield

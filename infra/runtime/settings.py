@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     self_audit: bool = Field(
         default=True, description="processes publish heartbeats and metrics of their own, as agents fleetpulse:*"
     )
+    self_audit_interval_s: float = Field(default=5.0, ge=0.2, le=3600, description="how often they beat, seconds")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="console", pattern="^(console|json)$")
 
