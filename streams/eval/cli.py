@@ -61,3 +61,18 @@ def silent(
             way_out="An agent fails once: give more agents or a smaller --each",
         )
     main(events, agents=agents, each=each, seed=seed, as_json=as_json)
+
+
+@app.command()
+def heartbeats(
+    years: Annotated[float, typer.Option(min=0.1, help="Agent-years to simulate for every fleet.")] = 20.0,
+    seed: Annotated[int, typer.Option(help="Same seed, same beats.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate fleets whose beats get lost: how long the shipped detector waits, and how often it is wrong.
+
+    Example:  fleetpulse eval heartbeats --years 5 --json
+    """
+    from streams.eval.heartbeats import main
+
+    main(years, seed, as_json=as_json)

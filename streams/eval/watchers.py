@@ -24,7 +24,8 @@ class Watcher(Protocol):
     name: str
 
     @property
-    def deadline_s(self) -> Doubles: ...
+    def deadline_s(self) -> Doubles:
+        """See the class."""
 
     def beat(self, slots: Slots, at_s: Doubles) -> None:
         """A beat of each of different agents: `slots` i4[k], arrivals `at_s` f8[k]."""
@@ -41,10 +42,12 @@ class Production:
 
     @property
     def deadline_s(self) -> Doubles:
+        """When each agent counts as offline."""
         deadline: Doubles = self.arrays["offline_at_s"]
         return deadline
 
     def beat(self, slots: Slots, at_s: Doubles) -> None:
+        """As `Watcher`."""
         nothing, healthy = np.full(slots.size, np.nan), np.zeros(slots.size, np.uint8)
         declared = np.full(slots.size, self.interval_s)
         heartbeat.update(self.config, self.arrays, slots, at_s, declared, nothing, nothing, healthy)
@@ -59,6 +62,7 @@ class FixedTimeout:
         self._timeout_s = intervals * interval_s
 
     def beat(self, slots: Slots, at_s: Doubles) -> None:
+        """As `Watcher`."""
         self.deadline_s[slots] = at_s + self._timeout_s
 
 
@@ -85,6 +89,7 @@ class PhiAccrual:
         self._square_s2 = np.full(agents, (interval_s / 4) ** 2)
 
     def beat(self, slots: Slots, at_s: Doubles) -> None:
+        """As `Watcher`."""
         gap_s = at_s - self._last_s[slots]
         off_s = np.where(np.isnan(gap_s), 0.0, gap_s - self._mean_s[slots])
         self._mean_s[slots] += self.config.rate * off_s

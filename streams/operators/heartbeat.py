@@ -7,10 +7,11 @@ was missed too):
     p += .002*([missed > 0] - p), in [1e-4, .5]
     if missed: mm = min(missed, 6); rho += (1 - .98**mm)*((mm - 1)/mm - rho), in [.05, .9]
     K(phi) = clip(1 + ceil((phi + log10 p)/(-log10 rho)), 2, 12)
-    deadline = base + I*(K - 1) + 2.5*sqrt(J) + .05*I,  base = max(last + I, promised time of the next beat)
+    deadline = base + I*(K - 1) + 2*sqrt(J) + .05*I,  base = max(last + I, promised time of the next beat)
 
 so that the chance of K beats lost in a row is below 10**-phi (that K - 1 are lost and the next comes later than the
-margin adds about a tenth to it). `late` is the same with a smaller phi, at least half an interval before.
+margin, 2 % of beats, adds .02/rho of it: a fifth where rho is a tenth). `late` is the same with a smaller phi, at least
+half an interval before.
 """
 
 from __future__ import annotations
@@ -78,10 +79,11 @@ class HeartbeatConfig:
     `default_interval_s`: for an agent that declares none, until its second beat. `start_grace_s`: added to the
     deadlines of the first `start_beats` beats. `stalled_intervals`: beats without progress for so many
     intervals mean degraded. `clock_reset_s`: a beat older than the newest by more means that the agent's clock was set,
-    not that it came late. `most_missed`: upper bound of K. The initial values of p and rho stand in `FIELDS`.
+    not that it came late. `most_missed`: upper bound of K. `margin_deviations`: margin for beats that are late, in
+    sqrt(J). The initial values of p and rho stand in `FIELDS`.
     """
 
-    phi: float = 5.0
+    phi: float = 4.8
     phi_late: float = 2.0
     default_interval_s: float = 30.0
     start_grace_s: float = 5.0
@@ -89,6 +91,7 @@ class HeartbeatConfig:
     stalled_intervals: float = 10.0
     clock_reset_s: float = 600.0
     most_missed: int = 12
+    margin_deviations: float = 2.0
 
 
 FIELDS: Mapping[str, Field] = MappingProxyType(
@@ -326,10 +329,11 @@ def _set_deadlines(config: HeartbeatConfig, arrays: SlotArrays, slots: Slots, wa
     interval = arrays["interval_s"][slots].astype(np.float64)
     loss, burst = arrays["loss"][slots].astype(np.float64), arrays["burst"][slots].astype(np.float64)
     base = np.maximum(arrays["last_s"][slots] + interval, arrays["promise_s"][slots])
-    base += 2.5 * np.sqrt(arrays["jitter_s2"][slots].astype(np.float64)) + 0.05 * interval
+    base += config.margin_deviations * np.sqrt(arrays["jitter_s2"][slots].astype(np.float64)) + 0.05 * interval
     base += config.start_grace_s * (arrays["beats"][slots] <= config.start_beats)
     late = beats_to_miss(config.phi_late, loss, burst, 2, config.most_missed)
-    offline = np.maximum(beats_to_miss(config.phi, loss, burst, 2, config.most_missed), late + 0.5)
+    offline = beats_to_miss(config.phi, loss, burst, 2, config.most_missed)
+    late = np.minimum(late, offline - 0.5)
     arrays["late_at_s"][slots] = np.where(waiting, base + interval * (late - 1), np.inf)
     arrays["offline_at_s"][slots] = np.where(waiting, base + interval * (offline - 1), np.inf)
 

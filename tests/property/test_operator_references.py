@@ -182,8 +182,7 @@ def test_heartbeat_equals_the_scalar_reference(gaps: list[float]) -> None:
             rho = min(max(rho + (1 - 0.98**mm) * ((mm - 1) / mm - rho), 0.05), 0.9)
     learned = [arrays[name][0] for name in ("interval_s", "jitter_s2", "loss", "burst")]
     np.testing.assert_allclose(learned, (interval, jitter, p, rho), rtol=1e-4)
-    beats = min(max(1 + math.ceil((5 + math.log10(learned[2])) / -math.log10(learned[3])), 2), 12)
-    margin = 2.5 * math.sqrt(learned[1]) + 0.05 * learned[0] + (5.0 if n <= 2 else 0.0)
-    late = min(max(1 + math.ceil((2 + math.log10(learned[2])) / -math.log10(learned[3])), 2), 12)
-    deadline = times[-1] + max(beats, late + 0.5) * learned[0] + margin
+    beats = min(max(1 + math.ceil((config.phi + math.log10(learned[2])) / -math.log10(learned[3])), 2), 12)
+    margin = 2.0 * math.sqrt(learned[1]) + 0.05 * learned[0] + (5.0 if n <= 2 else 0.0)
+    deadline = times[-1] + beats * learned[0] + margin
     np.testing.assert_allclose(arrays["offline_at_s"][0] - times[-1], deadline - times[-1], rtol=1e-5)
