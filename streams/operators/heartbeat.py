@@ -180,16 +180,18 @@ def update(
     next_beat_by_s: Doubles,
     progress: Doubles,
     status_code: Codes,
+    missed: Doubles | None = None,
 ) -> Transitions:
     """Take in beats: `slots` i4[n]; `event_time_s` f8[n]; `interval_s` declared (NaN = not), `next_beat_by_s` promised
     (NaN = not), `progress` counter (NaN = none), all f8[n]; `status_code` u1[n] (`Said`).
 
     Beats of one slot count in batch order; one that is not newer than its slot's newest is left out. `arrays` has
-    `FIELDS` and room for the slots.
+    `FIELDS` and room for the slots. `missed` f8[n], if given, is set to the beats that were missed before each one,
+    where its gap was not planned and begins no session; it is left as it is for the others.
     """
     beats = Beats(event_time_s, interval_s, next_beat_by_s, progress, status_code)
     rounds = _rounds(slots, event_time_s)
-    return _in_batch_order([_step(config, arrays, rows, slots[rows], beats.at(rows)) for rows in rounds])
+    return _in_batch_order([_step(config, arrays, rows, slots[rows], beats.at(rows), missed) for rows in rounds])
 
 
 def _rounds(slots: Slots, event_time_s: Doubles) -> list[Rows]:
@@ -218,7 +220,9 @@ def _no_transitions() -> Transitions:
     return Transitions(np.empty(0, np.int32), np.empty(0, np.int64), u1, u1, u1, f8, f8, f8, f8, f8)
 
 
-def _step(config: HeartbeatConfig, arrays: SlotArrays, rows: Rows, slots: Slots, beats: Beats) -> Transitions:
+def _step(
+    config: HeartbeatConfig, arrays: SlotArrays, rows: Rows, slots: Slots, beats: Beats, missed: Doubles | None
+) -> Transitions:
     """One beat for each of different slots."""
     last_s = arrays["last_s"][slots]
     counts = ~((beats.event_time_s <= last_s) & (beats.event_time_s > last_s - config.clock_reset_s))
@@ -229,7 +233,10 @@ def _step(config: HeartbeatConfig, arrays: SlotArrays, rows: Rows, slots: Slots,
     fresh = ~(now_s > last_s) | (previous == Status.STOPPED)
     gap_s = np.where(fresh, np.nan, now_s - last_s)
     restated = _learn_interval(config, arrays, slots, gap_s, beats.interval_s)
-    _learn_loss(arrays, slots, gap_s, planned=restated | (arrays["promise_s"][slots] > last_s))
+    teaches = np.isfinite(gap_s) & ~restated & ~(arrays["promise_s"][slots] > last_s)
+    found = _learn_loss(arrays, slots[teaches], gap_s[teaches])
+    if missed is not None:
+        missed[rows[teaches]] = found
     stalled = _note_progress(config, arrays, slots, beats, fresh)
     arrays["last_s"][slots] = now_s
     arrays["promise_s"][slots] = np.where(beats.next_beat_by_s > now_s, beats.next_beat_by_s, -np.inf)
@@ -260,13 +267,14 @@ def _learn_interval(
     return restated
 
 
-def _learn_loss(arrays: SlotArrays, slots: Slots, gap_s: Doubles, planned: npt.NDArray[np.bool_]) -> None:
-    """The formula of the module; a gap that was planned or that begins a session teaches nothing."""
-    teaches = np.isfinite(gap_s) & ~planned
-    slots, gap_s = slots[teaches], gap_s[teaches]
+def _learn_loss(arrays: SlotArrays, slots: Slots, gap_s: Doubles) -> Doubles:
+    """The formula of the module; gaps that were planned or that begin a session are not among them.
+
+    Returns how many beats each gap lacks.
+    """
     interval = arrays["interval_s"][slots].astype(np.float64)
     beats = np.maximum(1.0, np.rint(gap_s / interval))
-    missed = beats - 1
+    missed: Doubles = beats - 1
     off = np.clip(gap_s - beats * interval, -interval / 2, interval / 2)
     arrays["interval_s"][slots] = interval + 0.01 * off / beats
     arrays["jitter_s2"][slots] = 0.99 * (arrays["jitter_s2"][slots] + 0.01 * off * off)
@@ -277,6 +285,7 @@ def _learn_loss(arrays: SlotArrays, slots: Slots, gap_s: Doubles, planned: npt.N
     burst = arrays["burst"][slots[some]].astype(np.float64)
     burst += (1 - 0.98**run) * ((run - 1) / run - burst)
     arrays["burst"][slots[some]] = np.clip(burst, 0.05, 0.9)
+    return missed
 
 
 def _note_progress(

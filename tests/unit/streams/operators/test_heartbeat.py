@@ -191,3 +191,15 @@ def test_a_frame_becomes_columns() -> None:
     assert beats.said.tolist() == [Said.HEALTHY, Said.STOPPING, Said.HEALTHY]
     assert np.isnan(beats.interval_s[1])
     assert beats.progress[[0, 2]].tolist() == [3.0, 4.0]
+
+
+def test_gaps_tell_how_many_beats_they_lack() -> None:
+    arrays, missed = SlotArrays(FIELDS, 1), np.full(6, np.nan)
+    time_s = 1_790_000_000.0 + np.array([0.0, 5.0, 20.0, 15.0, 60.0, 65.0])
+    promised_s = np.array([np.nan, np.nan, time_s[4], np.nan, np.nan, np.nan])
+    intervals, progress = np.full(6, 5.0), np.full(6, np.nan)
+    slots, said = np.zeros(6, np.int32), np.zeros(6, np.uint8)
+    heartbeat.update(
+        HeartbeatConfig(), arrays, slots, time_s, intervals, promised_s, progress, said, missed
+    )  # fmt: skip
+    np.testing.assert_array_equal(missed, [np.nan, 0.0, 2.0, np.nan, np.nan, 0.0])
