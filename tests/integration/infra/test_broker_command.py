@@ -14,6 +14,9 @@ from commands import fleetpulse, running
 
 from infra.broker.handshake import answers
 from infra.broker.ports import LOOPBACK, free_port
+from schemas.catalogue import ALERTS_CHANGELOG, STREAMS_CHANGELOG, TOPICS
+
+CHANGELOGS = (STREAMS_CHANGELOG, ALERTS_CHANGELOG)
 
 KINDS = ["tansu", pytest.param("kafka", marks=pytest.mark.kafka)]
 
@@ -42,7 +45,7 @@ def test_topics_find_the_broker_of_the_data_folder(tmp_path: Path) -> None:
         assert fleetpulse(tmp_path, "topics", "check").returncode == 1
         assert json.loads(fleetpulse(tmp_path, "topics", "create", "--json").stdout)["already_there"] == 0
         assert fleetpulse(tmp_path, "topics", "check").returncode == 0
-        assert len(json.loads(fleetpulse(tmp_path, "topics", "list", "--json").stdout)) == 14
+        assert len(json.loads(fleetpulse(tmp_path, "topics", "list", "--json").stdout)) == len(TOPICS) + len(CHANGELOGS)
         refused = fleetpulse(tmp_path, "topics", "create", "--partitions", "5")
     assert refused.returncode == 2
     assert "fleet.heartbeats has 4 partitions instead of 5" in refused.stderr
@@ -90,7 +93,7 @@ def test_the_doctor_tells_machines_and_people(tmp_path: Path) -> None:
 
 def test_schemas_are_in_order(tmp_path: Path) -> None:
     assert fleetpulse(tmp_path, "schemas", "check").returncode == 0
-    assert len(json.loads(fleetpulse(tmp_path, "schemas", "list", "--json").stdout)) == 13
+    assert len(json.loads(fleetpulse(tmp_path, "schemas", "list", "--json").stdout)) == len(TOPICS)
 
 
 @pytest.mark.fault
