@@ -5,11 +5,10 @@ from __future__ import annotations
 import ipaddress
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_METADATA = frozenset(
-    ipaddress.ip_address(address)
-    for address in (
-        "168.63.129.16",  # Azure's host, a public number; the other clouds' are link-local or private
-    )
+_ALSO_CLOSED = (
+    ipaddress.ip_network("168.63.129.16/32"),  # Azure's host; the metadata of other clouds is link-local or private
+    ipaddress.ip_network("192.0.0.0/24"),  # Oracle's; older Pythons take most of it for global
+    ipaddress.ip_network("fec0::/10"),  # site-local: deprecated, still routed by some
 )
 
 
@@ -33,7 +32,8 @@ def is_public(text: str) -> bool:
     inner = _inner(address) if isinstance(address, ipaddress.IPv6Address) else None
     if inner is not None:
         return is_public(str(inner))
-    return address.is_global and not address.is_multicast and not address.is_reserved and address not in _METADATA
+    closed = any(address in network for network in _ALSO_CLOSED)
+    return address.is_global and not address.is_multicast and not address.is_reserved and not closed
 
 
 def check(address: str) -> None:

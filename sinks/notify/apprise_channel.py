@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import Any
 
-from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
+from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat, NotifyType
 
 from sinks.notify.addresses import BlockedAddressError, check
 from sinks.notify.alert import Alert
@@ -29,9 +29,10 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         address = arguments[1]
         try:
             check(str(address[0]) if isinstance(address, tuple) else "")
-        except BlockedAddressError:
+        except BlockedAddressError as error:
             _guarded.blocked = True
-            raise
+            # Of this family libraries expect failures to connect, and close their sockets.
+            raise PermissionError(str(error)) from error
 
 
 class _Hook:
@@ -120,15 +121,22 @@ class AppriseChannel:
     def _tell(self, alerts: list[Alert], loop: asyncio.AbstractEventLoop, ended: asyncio.Future[str]) -> None:
         _guarded.on, _guarded.blocked = self._guard, False
         try:
-            taken = self._apprise.notify(
-                body=body(alerts), title=title(alerts), notify_type=_type(alerts), body_format=NotifyFormat.TEXT
-            )
+            # Not through Apprise.notify: its pool's threads would escape the guard, and hold up the end of the process.
+            taken = all([self._tell_service(service, alerts) for service in self._apprise])
             outcome = "delivered" if taken else "the service did not take it"
         except Exception as error:  # noqa: BLE001  # whatever a plug-in raises is a failed attempt, told without its text
             outcome = f"the service failed: {type(error).__name__}"
         finally:
             self._busy.release()
         self._report("blocked" if _guarded.blocked else outcome, loop, ended)
+
+    @staticmethod
+    def _tell_service(service: NotifyBase, alerts: list[Alert]) -> bool:
+        return bool(
+            service.notify(
+                body=body(alerts), title=title(alerts), notify_type=_type(alerts), body_format=NotifyFormat.TEXT
+            )
+        )
 
     @staticmethod
     def _report(outcome: str, loop: asyncio.AbstractEventLoop, ended: asyncio.Future[str]) -> None:

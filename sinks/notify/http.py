@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import socket
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from sinks.notify.addresses import BlockedAddressError, check
 from sinks.notify.channel import DeliveryError, RefusedError
 
 _ANSWER_BYTES = 64 * 1024
+_AT_ONCE_BYTES = 256 * 1024
 _TRY_AGAIN = frozenset({408, 425, 429})
 _LONGEST_WAIT_S = 3_600.0
 _JSON: Mapping[str, str] = MappingProxyType({"Content-Type": "application/json"})
@@ -61,12 +63,14 @@ class HttpClient:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str] = _JSON) -> int:
         """The status of a 2xx answer. Raises `DeliveryError`, whose text names neither URL nor answer."""
         try:
-            async with self._opened().post(url, data=body, headers=headers, allow_redirects=False) as answer:
+            async with self._opened().post(url, data=_as_data(body), headers=headers, allow_redirects=False) as answer:
                 await _read_some(answer)
                 _judge(answer.status, answer.headers.get("Retry-After"))
                 return answer.status
         except BlockedAddressError as error:
             raise RefusedError(str(error)) from None
+        except aiohttp.InvalidURL:
+            raise RefusedError("the URL is not valid") from None
         except TimeoutError:
             raise DeliveryError(f"no answer within {self._timeout.total:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
@@ -78,6 +82,11 @@ class HttpClient:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+def _as_data(body: bytes) -> bytes | io.BytesIO:
+    """Large bodies in pieces: at once they would hold up all other channels."""
+    return body if len(body) <= _AT_ONCE_BYTES else io.BytesIO(body)
 
 
 async def _read_some(answer: aiohttp.ClientResponse) -> None:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from infra.runtime.errors import SettingError
 from sinks.notify.positioned_yaml import YamlMistakeError, parse
@@ -89,11 +89,12 @@ class _HttpSettings(ChannelSettings):
     allow_private: bool = False
     headers: dict[str, SecretStr] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _is_http(self) -> Self:
-        if not re.match(_HTTP_URL, self.url.get_secret_value()):
-            raise ValueError("url has to begin with http:// or https://, with user and password, if any, in headers")
-        return self
+    @field_validator("url")
+    @classmethod
+    def _is_http(cls, url: SecretStr) -> SecretStr:
+        if not re.match(_HTTP_URL, url.get_secret_value()):
+            raise ValueError("has to begin with http:// or https://; user and password, if any, belong into headers")
+        return url
 
     def secrets(self) -> tuple[str, ...]:
         """The URL and what headers hold."""
