@@ -22,8 +22,10 @@ from schemas.registry import SchemaBook
 from streams.alerting import book, causes
 from streams.alerting.rules import AlertConfig
 from streams.deadletters import dead_letters
+from streams.forecasting import Forecaster
 from streams.operators import anomaly, heartbeat, silent, trust
 from streams.operators.arrays import SlotArrays
+from streams.operators.forecast import HOST_TARGETS, ForecastConfig, Target
 from streams.outputs import DEADLETTER, Outputs
 from streams.rows import METRICS_AN_EVENT, alert_rows, anomaly_rows, status_rows, trust_messages
 from streams.state.partition import NOTHING_PENDING, Owner, PartitionState
@@ -71,6 +73,8 @@ class PipelineConfig:
     anomaly: anomaly.AnomalyConfig = field(default_factory=anomaly.AnomalyConfig)
     heartbeat: heartbeat.HeartbeatConfig = field(default_factory=heartbeat.HeartbeatConfig)
     silent: silent.SilentConfig = field(default_factory=silent.SilentConfig)
+    forecast: ForecastConfig = field(default_factory=ForecastConfig)
+    host_targets: tuple[Target, ...] = HOST_TARGETS
     alerts: AlertConfig = field(default_factory=AlertConfig)
     publish_change: float = 0.001
     publish_every_s: float = 10.0
@@ -115,12 +119,14 @@ class Pipeline:
         self._books = {topic: SchemaBook(schema) for topic, schema in _SCHEMAS.items()}
         self._metrics = replace(config.anomaly, floors=anomaly.floors_for(METRICS))
         self._hosts = replace(config.anomaly, floors=anomaly.floors_for(HOST_METRICS))
+        self._forecaster = Forecaster(config.forecast, config.host_targets, METRICS, HOST_METRICS)
 
     def warm_up(self, now_s: float) -> None:
         """Compile the kernels, or load them from Numba's cache, before the first batch waits for them."""
         state = self.restore(-1)
         slots, times = state.agents.assign(pl.Series([""])), np.array([now_s])
         anomaly.update(self._metrics, state.agents.arrays["anomaly"], slots, np.ones((1, len(METRICS))), times)
+        self._forecaster.prepare()
         trust_messages(
             replace(state, owners=[Owner("", None)]),
             slots,
@@ -137,12 +143,19 @@ class Pipeline:
                 "trust": SlotArrays(trust.FIELDS),
                 "anomaly": SlotArrays(anomaly.fields(len(METRICS))),
                 "heartbeat": SlotArrays(heartbeat.FIELDS),
+                "forecast": self._forecaster.arrays("agents"),
                 "alerts": SlotArrays(book.FIELDS),
             }
         )
-        hosts = KeyedStore({"anomaly": SlotArrays(anomaly.fields(len(HOST_METRICS)))})
+        hosts = KeyedStore(
+            {
+                "anomaly": SlotArrays(anomaly.fields(len(HOST_METRICS))),
+                "forecast": self._forecaster.arrays("hosts"),
+            }
+        )
+        learned = self._forecaster.learned()
         series = KeyedStore({"anomaly": SlotArrays(anomaly.fields(1))})
-        state = PartitionState(partition, {"agents": agents, "hosts": hosts, "series": series})
+        state = PartitionState(partition, {"agents": agents, "hosts": hosts, "series": series, "learned": learned})
         state.restore(raws)
         return state
 
@@ -204,10 +217,10 @@ class Pipeline:
         self, state: PartitionState, frame: pl.DataFrame, slots: I4, now_s: float, outputs: Outputs
     ) -> None:
         self._note_evidence(state, frame, slots, trust.metrics_evidence(frame), now_s)
-        flags = anomaly.update(
-            self._metrics, state.agents.arrays["anomaly"], slots, numeric(frame, METRICS), trust.event_times_s(frame)
-        )
+        values = numeric(frame, METRICS)
+        flags = anomaly.update(self._metrics, state.agents.arrays["anomaly"], slots, values, trust.event_times_s(frame))
         self._flagged(state, frame, slots, flags, METRICS, outputs)
+        self._forecast("agents", state, frame, slots, slots, values, outputs)
         if frame.select(pl.col("custom").list.len().sum()).item():
             self._apply_custom(state, frame, outputs)
 
@@ -231,14 +244,24 @@ class Pipeline:
 
     def _apply_hosts(self, state: PartitionState, frame: pl.DataFrame, slots: I4, outputs: Outputs) -> None:
         store = state.stores["hosts"]
-        flags = anomaly.update(
-            self._hosts,
-            store.arrays["anomaly"],
-            store.assign(frame["agent_id"]),
-            numeric(frame, HOST_METRICS),
-            trust.event_times_s(frame),
-        )
+        of_host, values = store.assign(frame["agent_id"]), numeric(frame, HOST_METRICS)
+        flags = anomaly.update(self._hosts, store.arrays["anomaly"], of_host, values, trust.event_times_s(frame))
         self._flagged(state, frame, slots, flags, HOST_METRICS, outputs)
+        self._forecast("hosts", state, frame, slots, of_host, values, outputs)
+
+    def _forecast(
+        self,
+        name: str,
+        state: PartitionState,
+        frame: pl.DataFrame,
+        slots: I4,
+        of_store: I4,
+        values: npt.NDArray[np.float64],
+        outputs: Outputs,
+    ) -> None:
+        _, rows = self._forecaster.rows(state, name, frame, slots, of_store, values)
+        if rows:
+            outputs.add("fleet.forecasts", rows)
 
     def _flagged(
         self,
