@@ -100,7 +100,7 @@ def assert_same_facts(actual: PartitionState, expected: PartitionState) -> None:
     assert one.keys() == other.keys()
     for key, values in other.items():
         for column, value in values.items():
-            close = column in {"trust.good", "trust.bad"}
+            close = column in {"trust.good", "trust.bad", "trust.factors"}
             np.testing.assert_allclose(
                 one[key][column], value, rtol=1e-9 if close else 0, atol=0, err_msg=f"{key} {column}", equal_nan=True
             )

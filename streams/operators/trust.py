@@ -3,7 +3,8 @@
 Beta model: every piece of evidence weighs 2**(-(T - ts)/h) at time T. Here its weight is kept against a landmark that
 is a whole number of half-lives, so moving the landmark multiplies by powers of two, which is exact: splitting a batch
 changes nothing, to the last bit; the order of events changes rounding only. Read: decay to now, a = prior_good + R,
-b = prior_bad + V, n = a + b, p = a/n, trust = lower end of the Wilson score interval (E. B. Wilson, 1927) of p at n.
+b = prior_bad + V, n = a + b, p = a/n, bound = lower end of the Wilson score interval (E. B. Wilson, 1927) of p at n;
+trust = bound * effect of the other factors (streams.operators.trust_factors), whose evidence decays in the same way.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from streams.operators import trust_factors
 from streams.operators.arrays import Field, SlotArrays
 from streams.operators.slots import Slots
 from streams.operators.times import seconds
@@ -37,7 +39,12 @@ class TrustConfig:
     violation weighs, in checks; a severity that is not named weighs as `medium`. The `classic` model starts at
     `initial_score`, loses `violation_penalty` a violation, gains `compliance_bonus` a report with compliant checks, and
     moves back towards `initial_score` by the share `decay_rate` a day; it stays within 0 and 1 and depends on the order
-    of events.
+    of events, and factors do not change it.
+
+    Factors beside compliance, in the order of `trust_factors.FACTORS`: `references` are the shares that cost no trust,
+    `factor_weights` the exponents of what is below (0: leave it out), `factor_prior` the observations at the reference
+    that an agent starts with. `longest_gap_beats`: beats that one gap counts as at most; `flag_weight`: values that one
+    anomaly counts as.
     """
 
     model: Literal["beta", "classic"] = "beta"
@@ -50,16 +57,27 @@ class TrustConfig:
     violation_penalty: float = 0.1
     compliance_bonus: float = 0.05
     decay_rate: float = 0.01
+    references: tuple[float, float, float] = (0.95, 0.7, 0.95)
+    factor_weights: tuple[float, float, float] = (1.0, 0.25, 0.25)
+    factor_prior: float = 50.0
+    longest_gap_beats: float = 60.0
+    flag_weight: float = 30.0
 
 
 FIELDS: Mapping[str, Field] = MappingProxyType(
     {
-        "landmark": Field("i8", (), 0, "half-lives since the epoch that good and bad are weighed at; 0 = no evidence"),
+        "landmark": Field("i8", (), 0, "half-lives since the epoch that all sums are weighed at; 0 = no evidence"),
         "good": Field("f8", (), 0.0, "decayed weight of compliant evidence at the landmark, checks"),
         "bad": Field("f8", (), 0.0, "decayed weight of violations at the landmark, checks"),
         "violations": Field("i8", (), 0, "violations since the state began, count"),
         "last_s": Field("f8", (), np.nan, "event time of the newest evidence, s since the epoch; NaN = none yet"),
         "score": Field("f8", (), np.nan, "classic score at last_s, 0 to 1; NaN = none yet, or model beta"),
+        "factors": Field(
+            "f8", (6,), 0.0, "decayed weights at the landmark: requests well, failed; beats, missed; values, flagged"
+        ),
+        "factors_s": Field(
+            "f8", (), np.nan, "event time of the newest evidence of a factor, s since the epoch; NaN = none"
+        ),
     }
 )
 
@@ -78,8 +96,9 @@ class Evidence:
 class TrustScores:
     """Columns, one row a slot asked for: names and units as in fleet.trust.
 
-    `p`, `trust` f8, 0 to 1 (classic: both are the score); `n`, `compliant`, `violating` f8, decayed checks, `n` with
-    the prior; `violations` i8, count.
+    `p`, `trust` f8, 0 to 1 (classic: both are the score): the expected value and the lower bound, each times the effect
+    of the factors; `n`, `compliant`, `violating` f8, decayed checks, `n` with the prior; `violations` i8, count;
+    `compliance` f8, p before the factors; `factors` f8[k, 3], share of each, NaN = no evidence.
     """
 
     p: Doubles
@@ -88,6 +107,12 @@ class TrustScores:
     compliant: Doubles
     violating: Doubles
     violations: npt.NDArray[np.int64]
+    compliance: Doubles
+    factors: Doubles
+
+    def at(self, rows: npt.NDArray[np.bool_]) -> TrustScores:
+        """Some of the rows."""
+        return TrustScores(*(getattr(self, name)[rows] for name in TrustScores.__dataclass_fields__))
 
 
 def event_times_s(frame: pl.DataFrame) -> Doubles:
@@ -141,6 +166,13 @@ def update(
 def _update_beta(
     config: TrustConfig, arrays: SlotArrays, slots: Slots, ok: Doubles, bad: Doubles, event_time_s: Doubles
 ) -> None:
+    weight = _weigh(config, arrays, slots, event_time_s)
+    np.add.at(arrays["good"], slots, ok * weight)
+    np.add.at(arrays["bad"], slots, bad * weight)
+
+
+def _weigh(config: TrustConfig, arrays: SlotArrays, slots: Slots, event_time_s: Doubles) -> Doubles:
+    """Move the landmarks to the newest evidence; what evidence of these times weighs at them."""
     half_lives = event_time_s / config.half_life_s
     whole = np.floor(half_lives)
     landmarks = arrays["landmark"]
@@ -152,9 +184,23 @@ def _update_beta(
         shift = np.maximum(before[first] - landmark[first], _VANISHED).astype(np.int32)
         arrays["good"][moved] = np.ldexp(arrays["good"][moved], shift)
         arrays["bad"][moved] = np.ldexp(arrays["bad"][moved], shift)
-    weight = np.ldexp(np.exp2(half_lives - whole), np.maximum(whole - landmark, _VANISHED).astype(np.int32))
-    np.add.at(arrays["good"], slots, ok * weight)
-    np.add.at(arrays["bad"], slots, bad * weight)
+        arrays["factors"][moved] = np.ldexp(arrays["factors"][moved], shift[:, None])
+    weight: Doubles = np.ldexp(np.exp2(half_lives - whole), np.maximum(whole - landmark, _VANISHED).astype(np.int32))
+    return weight
+
+
+def update_factors(
+    config: TrustConfig, arrays: SlotArrays, slots: Slots, first: int, evidence: Doubles, event_time_s: Doubles
+) -> None:
+    """Add evidence of factors: `slots` i4[n]; `evidence` f8[n, 2*m], (good, bad) of the m factors from
+    `trust_factors.FACTORS[first]` on, finite and not negative; `event_time_s` f8[n], finite."""
+    if not slots.size:
+        return
+    weight = _weigh(config, arrays, slots, event_time_s)
+    sums, columns = arrays["factors"], 2 * first + np.arange(evidence.shape[1])
+    at = slots.astype(np.int64)[:, None] * sums.shape[1] + columns
+    np.add.at(sums.reshape(-1), at.reshape(-1), (evidence * weight[:, None]).reshape(-1))
+    np.fmax.at(arrays["factors_s"], slots, event_time_s)
 
 
 def _update_classic(
@@ -173,15 +219,18 @@ def _update_classic(
 
 def read(config: TrustConfig, arrays: SlotArrays, slots: Slots, now_s: float) -> TrustScores:
     """Scores of `slots` (i4[k]) at `now_s`, or at their newest evidence if later; without evidence, the prior's."""
-    at_s = np.fmax(arrays["last_s"][slots], now_s)
+    at_s = np.fmax(np.fmax(arrays["last_s"][slots], arrays["factors_s"][slots]), now_s)
     decay = np.exp2(arrays["landmark"][slots] - at_s / config.half_life_s)
     good, bad = arrays["good"][slots] * decay, arrays["bad"][slots] * decay
     n = good + bad + config.prior_good + config.prior_bad
-    p = (config.prior_good + good) / n
-    trust = wilson_lower_bound(p, n, config.z)
+    compliance = (config.prior_good + good) / n
+    shares = trust_factors.shares(arrays["factors"][slots] * decay[:, None], config.factor_prior, config.references)
     if config.model == "classic":
-        p = trust = _read_classic(config, arrays, slots, now_s)
-    return TrustScores(p, trust, n, good, bad, arrays["violations"][slots])
+        compliance = p = trust = _read_classic(config, arrays, slots, now_s)
+    else:
+        effect = trust_factors.effect(shares, config.references, config.factor_weights)
+        p, trust = compliance * effect, wilson_lower_bound(compliance, n, config.z) * effect
+    return TrustScores(p, trust, n, good, bad, arrays["violations"][slots], compliance, shares)
 
 
 def _read_classic(config: TrustConfig, arrays: SlotArrays, slots: Slots, now_s: float) -> Doubles:
