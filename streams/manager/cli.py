@@ -1,0 +1,77 @@
+"""`fleetpulse alert-manager`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from streams.manager.service import AlertManager
+
+STOP_WITHIN_S = 8.0
+
+
+def alert_manager(
+    bootstrap: Annotated[
+        str | None, typer.Option(help="HOST:PORT of the brokers; default FLEETPULSE_BOOTSTRAP")
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(envvar="FLEETPULSE_RULES", help="YAML file of rules; default: those that come with it"),
+    ] = None,
+) -> None:
+    """Decide who is to hear of what rules found: one works, others that you start stand by. Runs until Ctrl-C.
+
+    Example:  fleetpulse alert-manager --bootstrap 127.0.0.1:9092
+    """
+    import asyncio
+
+    from infra.runtime.clock import SystemClock
+    from infra.runtime.errors import SettingError
+    from infra.runtime.logs import configure_logs
+    from infra.runtime.settings import load_settings
+    from streams.manager.reload import RulesFile
+    from streams.manager.service import AlertManager
+
+    settings = load_settings(bootstrap=bootstrap)
+    if not settings.bootstrap:
+        raise SettingError(
+            "no broker is named",
+            setting="--bootstrap or FLEETPULSE_BOOTSTRAP",
+            way_out="Give HOST:PORT; `fleetpulse up` runs everything with a broker of its own",
+        )
+    configure_logs(settings.log_level, settings.log_format, "alert-manager")
+    clock = SystemClock()
+    source = RulesFile(rules, clock)
+    asyncio.run(_serve(AlertManager(settings.bootstrap, source.current, clock)))
+
+
+async def _serve(manager: AlertManager) -> None:
+    import asyncio
+
+    from infra.runtime.lifecycle import CleanUps, stop_on_signals
+
+    clean_ups = CleanUps()
+    with stop_on_signals() as asked:
+        clean_ups.add("alert manager", manager.stop)
+        try:
+            await manager.start()
+            announcing = asyncio.create_task(_announce(manager))
+            try:
+                await manager.run(asked)
+            finally:
+                announcing.cancel()
+        finally:
+            await clean_ups.run(STOP_WITHIN_S)
+
+
+async def _announce(manager: AlertManager) -> None:
+    """The ready line, once the group was joined and what is owned is restored."""
+    await manager.settled.wait()
+    works = manager.state is not None
+    sys.stdout.write(json.dumps({"event": "ready", "process": "alert-manager", "works": works}) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,145 @@
+"""What people command: acknowledge, silence and their opposites, resolve, escalate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from streams.manager.life import end
+from streams.manager.matchers import MatcherError, check_matcher
+from streams.manager.model import ACKNOWLEDGED, FIRING, Alert, Signal, Silence
+from streams.manager.roots import ROOTS
+from streams.manager.telling import plan, reconsider, steps_of
+from streams.manager.turn import Turn
+
+_LONGEST_TEXT, _MOST_MATCHERS = 1000, 20
+
+
+class CommandError(ValueError):
+    """A command that cannot be carried out, in words for people."""
+
+
+def on_command(turn: Turn, signal: Signal) -> None:
+    """Carry out a command. Raises `CommandError`; then nothing has changed."""
+    try:
+        arguments = json.loads(signal["arguments"] or "{}")
+    except ValueError as error:
+        raise CommandError(f"arguments are not JSON: {error}") from error
+    if not isinstance(arguments, dict):
+        raise CommandError("arguments are not a JSON object")
+    arguments = {"fingerprint": signal["fingerprint"]} | arguments
+    carry_out = _COMMANDS.get(signal["command"] or "")
+    if carry_out is None:
+        raise CommandError(f"no such command: {signal['command']!r}")
+    carry_out(turn, arguments, _cut(signal["actor"] or "somebody"))
+
+
+def _cut(text: object) -> str:
+    return str(text)[:_LONGEST_TEXT]
+
+
+def _alert(turn: Turn, arguments: Mapping[str, Any]) -> Alert:
+    alert = turn.state.alerts.get(str(arguments.get("fingerprint")))
+    if alert is None or not alert.active:
+        raise CommandError(f"no alert with fingerprint {arguments.get('fingerprint')!r} is firing")
+    return alert
+
+
+def _acknowledge(turn: Turn, arguments: Mapping[str, Any], actor: str) -> None:
+    """People hear of an acknowledgement where they heard of the alert; escalation ends."""
+    alert = _alert(turn, arguments)
+    if alert.status == ACKNOWLEDGED:
+        return
+    alert.status, alert.actor, alert.comment = ACKNOWLEDGED, actor, _cut(arguments.get("comment") or "")
+    reason = alert.suppressed_by
+    if reason is None:
+        alert.suppressed_by = "acknowledged"
+    turn.emit(alert, "acknowledged", None if alert.told else reason, alert.receivers)
+    plan(turn, alert)
+
+
+def _unacknowledge(turn: Turn, arguments: Mapping[str, Any], actor: str) -> None:
+    alert = _alert(turn, arguments)
+    if alert.status != ACKNOWLEDGED:
+        raise CommandError("the alert is not acknowledged")
+    alert.status, alert.actor, alert.comment = FIRING, actor, _cut(arguments.get("comment") or "")
+    alert.step = 0
+    if alert.suppressed_by == "acknowledged":
+        reconsider(turn, alert, "unacknowledged")
+    else:
+        turn.emit(alert, "unacknowledged", alert.suppressed_by, [])
+
+
+def _silence(turn: Turn, arguments: Mapping[str, Any], actor: str) -> None:
+    name = str(arguments.get("id") or "")
+    if not name or len(name) > 100 or "/" in name:
+        raise CommandError("a silence needs an id without a slash")
+    try:
+        until_s = float(arguments["until_s"])
+        matchers = tuple(check_matcher((str(n), str(o), str(v))) for n, o, v in arguments["matchers"])
+    except (KeyError, TypeError, MatcherError, ValueError) as error:
+        raise CommandError(f"not a silence: {error}") from error
+    if not matchers or len(matchers) > _MOST_MATCHERS:
+        raise CommandError(f"a silence has 1 to {_MOST_MATCHERS} matchers")
+    if not turn.now_s < until_s < turn.now_s + 366 * 86_400:
+        raise CommandError("a silence ends within a year from now")
+    comment = _cut(arguments.get("comment") or "")
+    turn.state.silences[name] = Silence(name, matchers, until_s, actor, comment, turn.now_s)
+    turn.state.changed("s", name)
+    turn.state.schedule(until_s, f"s/{name}")
+    reconsider_all(turn, "silenced")
+
+
+def _unsilence(turn: Turn, arguments: Mapping[str, Any], actor: str) -> None:
+    del actor
+    name = str(arguments.get("id"))
+    if name not in turn.state.silences:
+        raise CommandError(f"no silence {name!r}")
+    drop_silence(turn, name, "unsilenced")
+
+
+def drop_silence(turn: Turn, name: str, cause: str) -> None:
+    """A silence is over; who was not told because of it is told."""
+    del turn.state.silences[name]
+    turn.state.changed("s", name)
+    reconsider_all(turn, cause)
+
+
+def reconsider_all(turn: Turn, cause: str) -> None:
+    """Every alert that is active, in the order of their beginning."""
+    for name in list(turn.state.active):
+        reconsider(turn, turn.state.alerts[name], cause)
+
+
+def _resolve(turn: Turn, arguments: Mapping[str, Any], actor: str) -> None:
+    alert = _alert(turn, arguments)
+    alert.actor, alert.comment = actor, _cut(arguments.get("comment") or "")
+    end(turn, alert, turn.at_us if turn.at_us is not None else round(turn.now_s * 1e6), ROOTS)
+
+
+def _escalate(turn: Turn, arguments: Mapping[str, Any], actor: str) -> None:
+    """The next step at once, whoever it is for."""
+    alert = _alert(turn, arguments)
+    steps = steps_of(turn, alert)
+    if alert.step >= len(steps):
+        raise CommandError("the alert has no further step")
+    step, alert.actor = alert.step, actor
+    channels = list(steps[step].channels)
+    alert.step, alert.told = step + 1, True
+    alert.receivers = list(dict.fromkeys([*alert.receivers, *channels]))
+    turn.emit(alert, "escalated", None, channels, step)
+    plan(turn, alert)
+
+
+_COMMANDS: Mapping[str, Callable[[Turn, Mapping[str, Any], str], None]] = MappingProxyType(
+    {
+        "acknowledge": _acknowledge,
+        "unacknowledge": _unacknowledge,
+        "silence": _silence,
+        "unsilence": _unsilence,
+        "resolve": _resolve,
+        "escalate": _escalate,
+    }
+)
