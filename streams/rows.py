@@ -108,6 +108,7 @@ def anomaly_rows(
                 "term_slow": float(flags.term_slow[i]),
                 "term_record": float(flags.term_record[i]),
                 "term_record_smooth": float(flags.term_record_smooth[i]),
+                "confidence": float(flags.confidence[i]),
                 "source_event_id": source_id.hex(),
             }
         )

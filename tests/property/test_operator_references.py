@@ -18,9 +18,12 @@ f32 = np.float32
 START_S = 1_790_000_000.0
 
 
-def _reference(config: anomaly.AnomalyConfig, values: list[float], times: list[float]) -> list[tuple[int, float]]:
-    """One series, one value after the other: (position, score) of the flags."""
-    flags: list[tuple[int, float]] = []
+Flag = tuple[int, float, float, float]
+
+
+def _reference(config: anomaly.AnomalyConfig, values: list[float], times: list[float]) -> list[Flag]:
+    """One series, one value after the other: (position, score, lasting, confidence) of the flags."""
+    flags: list[Flag] = []
     s: dict[str, Any] = {}
     base, count = [f32(0)] * 24, [0] * 24
     last = baseline_at = math.nan
@@ -35,7 +38,7 @@ def _reference(config: anomaly.AnomalyConfig, values: list[float], times: list[f
             continue
         b = int(now // 3600) % 24
         if not s:
-            s = {"o": f32(value), "n": 1, "since": config.refractory + 1, "m": 0.0, "X": 0.0, "habit": 0.0}
+            s = {"o": f32(value), "n": 1, "since": config.refractory + 1, "m": 0.0, "X": 0.0, "habit": 0.0, "calm": 0.0}
             s |= {"H": [0.0] * 3, "V": [0.0] * 3, "raw": (0.0, 0.0), "smooth": (0.0, 0.0)}
             count[b] = 1 if learn else count[b]
             continue
@@ -43,15 +46,22 @@ def _reference(config: anomaly.AnomalyConfig, values: list[float], times: list[f
         x = value - origin
         r = x - s["m"]
         h = x - (s["m"] + count[b] / (count[b] + 10) * float(base[b]))
-        eps, floor = 1e-9 + 1e-6 * abs(s["m"] + origin), config.relative_floor * abs(s["m"] + origin)
+        young = n * pace < config.settled
+        eps, cautious_floor = 1e-9 + 1e-6 * abs(s["m"] + origin), config.relative_floor * abs(s["m"] + origin)
         lo, hi = s["raw"]
-        least = max(floor, config.range_share * (max(hi, x) - min(lo, x)))
-        trend = 0.0
+        cautious = max(cautious_floor, config.range_share * (max(hi, x) - min(lo, x)))
+        floor, least = (cautious_floor, cautious) if young else (0.0, 0.0)
+        trend = lasting = 0.0
+        sd_calm = math.sqrt(s["calm"])
+        widest = config.clip * max(sd_calm, cautious_floor) if n >= config.warm_up else math.inf
+        square = min(abs(h), max(widest, 0.1 * (hi - lo))) ** 2
+        s["calm"] = float(f32(s["calm"] + max(0.003 * pace, 1 / (n + 1)) * (square - s["calm"])))
         for i, (a, q) in enumerate(((0.001, 0.3), (0.003, 0.07), (0.01, 0.03))):
             average = s["H"][i] + q * (h - s["H"][i])
             sd = math.sqrt(s["V"][i])
             trend += min(abs(average) / (max(sd, least) + eps), 12.0) / 1.5
-            widest = config.clip * max(sd, floor) if n >= config.warm_up else math.inf
+            lasting += min(abs(average) / (max(sd_calm, cautious) + eps), 12.0) / 1.5
+            widest = config.clip * max(sd, floor) if young and n >= config.warm_up else math.inf
             square = min(abs(h), max(widest, 0.1 * (hi - lo))) ** 2
             s["H"][i] = float(f32(average))
             s["V"][i] = float(f32(s["V"][i] + max(a * pace, 1 / (n + 1)) * (square - s["V"][i])))
@@ -61,17 +71,19 @@ def _reference(config: anomaly.AnomalyConfig, values: list[float], times: list[f
         beyond = max(x - hi, lo - x, 0.0)
         for name, y in (("raw", x), ("smooth", smooth)):
             lo, hi = s[name]
-            over = max(y - hi, lo - y) - floor - config.habit * s["habit"]
+            over = max(y - hi, lo - y) - floor - (config.habit * s["habit"] if young else 0.0)
             if over > 0:
                 o = over / max(hi - lo, floor) if max(hi - lo, floor) > 0 else math.inf
                 score += 8.0 if o > 10 else min(max(4 + 2 * math.log10(10 * max(o, 1e-4)), 0.0), 8.0)
             d = 0.5 * (1 - 2 ** (-pace / 50000)) * (hi - lo)
             s[name] = (float(f32(min(lo + d, y))), float(f32(max(hi - d, y))))
         s["habit"] = float(f32(s["habit"] + 0.1 * (beyond - s["habit"])))
-        rested = abs(s["since"]) > config.refractory or (trend >= config.strong and s["since"] < 0)
+        rested = abs(s["since"]) > config.refractory or (lasting >= config.strong and s["since"] < 0)
         if score >= config.threshold * (1 + config.caution / n) and rested and n >= config.warm_up:
-            flags.append((at, score))
-            s["since"] = 1 if trend >= config.strong else -1
+            excess = score / (config.threshold * (1 + config.caution / n))
+            doubt = 0.5 / excess * max(1 - lasting / config.strong, 0.0)
+            flags.append((at, score, lasting, (1 - doubt) * (1 - 1 / math.sqrt(2 * n))))
+            s["since"] = 1 if lasting >= config.strong else -1
         else:
             s["since"] += 1 if s["since"] >= 0 else -1
         s["n"] = n + 1
@@ -91,7 +103,14 @@ readings = st.one_of(
 @given(
     st.lists(readings, min_size=1, max_size=150),
     st.sampled_from([0.1, 1.0, 30.0, 300.0, 3600.0]),
-    st.sampled_from([anomaly.AnomalyConfig(refractory=5), anomaly.AnomalyConfig(warm_up=3), anomaly.PUBLISHED]),
+    st.sampled_from(
+        [
+            anomaly.AnomalyConfig(refractory=5),
+            anomaly.AnomalyConfig(warm_up=3),
+            anomaly.AnomalyConfig(settled=20.0, refractory=5),
+            anomaly.PUBLISHED,
+        ]
+    ),
 )
 def test_anomaly_kernel_equals_the_scalar_reference(
     values: list[float], step_s: float, config: anomaly.AnomalyConfig
@@ -101,8 +120,23 @@ def test_anomaly_kernel_equals_the_scalar_reference(
     column = np.array(values, np.float64)[:, None]
     found = anomaly.update(config, arrays, np.zeros(len(values), np.int32), column, np.array(times))
     expected = _reference(config, [float(v) for v in values], times)
-    assert found.row.tolist() == [at for at, _ in expected]
-    np.testing.assert_allclose(found.score, [score for _, score in expected], rtol=1e-6)
+    assert found.row.tolist() == [at for at, *_ in expected]
+    got = np.column_stack([found.score, found.lasting, found.confidence])
+    np.testing.assert_allclose(got, np.array([rest for _, *rest in expected]).reshape(-1, 3), rtol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(readings, min_size=2, max_size=150), st.sampled_from([1.0, 300.0]))
+def test_scoring_every_value_changes_no_flag(values: list[float], step_s: float) -> None:
+    config, column = anomaly.AnomalyConfig(), np.array(values, np.float64)[:, None]
+    slots, times = np.zeros(len(values), np.int32), START_S + step_s * np.arange(len(values))
+    one, other = (SlotArrays(anomaly.fields(1), 1) for _ in range(2))
+    flags = anomaly.update(config, one, slots, column, times)
+    scores = anomaly.update_and_score(config, other, slots, column, times)
+    for name in anomaly.Flags.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(scores.found, name)[scores.flagged], getattr(flags, name))
+    assert len(scores.found) == max(int(np.isfinite(column).sum()) - 1, 0)
+    np.testing.assert_array_equal(one["terms"], other["terms"])
 
 
 @settings(max_examples=60, deadline=None)

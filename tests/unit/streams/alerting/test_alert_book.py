@@ -93,8 +93,9 @@ def test_trust_fires_by_level_and_resolves_with_hysteresis() -> None:
 def _flags(trend: float) -> anomaly.Flags:
     one = np.ones(1)
     index = np.zeros(1, np.int32)
+    terms = (trend * one, 0 * one, 0 * one, 8 * one, 0 * one)
     return anomaly.Flags(
-        index, index, 8 * one, one, 0 * one, 2 * one, trend + 8 * one, trend * one, 0 * one, 0 * one, 8 * one, 0 * one
+        index, index, 8 * one, one, 0 * one, 2 * one, trend + 8 * one, *terms, lasting=trend * one, confidence=one
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from schemas.catalogue import METRICS
-from streams.operators import anomaly
+from streams.operators import anomaly, anomaly_kernel
 from streams.operators.anomaly import AnomalyConfig
 from streams.operators.arrays import SlotArrays
 
@@ -26,7 +26,7 @@ def _flags(values: np.ndarray, config: AnomalyConfig | None = None, step_s: floa
 
 
 def _strong(flags: list[anomaly.Flags]) -> int:
-    return sum(int((f.trend >= STRONG).sum()) for f in flags)
+    return sum(int((f.lasting >= STRONG).sum()) for f in flags)
 
 
 @pytest.mark.parametrize("step_s", [0.5, 30.0])
@@ -36,15 +36,25 @@ def test_a_jump_that_lasts_is_strong_within_a_few_values(step_s: float) -> None:
     values[20:] *= 8
     flags = _flags(values, step_s=step_s)
     assert sum(len(f) for f in flags[:20]) == 0
-    found = {int(slot) for f in flags[20:24] for slot in f.row[f.trend >= STRONG]}
+    found = {int(slot) for f in flags[20:24] for slot in f.row[f.lasting >= STRONG]}
     assert len(found) >= 297
 
 
-def test_one_outlier_is_flagged_and_never_strong() -> None:
+@pytest.mark.parametrize("factor", [6, 10])
+def test_a_settled_series_is_strong_within_a_few_values_too(factor: int) -> None:
+    values = np.random.default_rng(12).normal(200, 12, (320, 300))
+    values[300:] *= factor
+    flags = _flags(values, step_s=300.0)
+    found = {int(slot) for f in flags[300:305] for slot in f.row[f.lasting >= STRONG]}
+    assert len(found) >= 290
+
+
+@pytest.mark.parametrize("step_s", [1.0, 300.0])
+def test_one_outlier_is_flagged_and_never_strong(step_s: float) -> None:
     values = np.random.default_rng(2).normal(200, 12, (400, 100))
     values[200] *= 50
-    flags = _flags(values)
-    assert len(flags[200]) >= 90  # the others rest after a flag
+    flags = _flags(values, step_s=step_s)
+    assert len(flags[200]) >= 75  # the others rest after a flag
     assert _strong(flags) == 0
 
 
@@ -60,9 +70,10 @@ CLEAN = {
 
 
 @pytest.mark.parametrize("kind", CLEAN)
-def test_clean_series_are_rarely_flagged_and_never_strong(kind: str) -> None:
-    flags = _flags(CLEAN[kind](np.random.default_rng(3)))
-    assert sum(len(f) for f in flags) < 300_000 * 25e-4
+@pytest.mark.parametrize(("step_s", "share"), [(1.0, 25e-4), (300.0, 6e-3)])
+def test_clean_series_are_rarely_flagged_and_never_strong(kind: str, step_s: float, share: float) -> None:
+    flags = _flags(CLEAN[kind](np.random.default_rng(3)), step_s=step_s)
+    assert sum(len(f) for f in flags) < 300_000 * share
     assert _strong(flags) == 0
 
 
@@ -72,6 +83,25 @@ def test_a_constant_that_changes_by_less_than_the_floor_is_not_flagged() -> None
     assert sum(len(f) for f in _flags(values)) == 0
     values[150:] *= 2
     assert sum(len(f) for f in _flags(values)) > 0
+
+
+def test_cautions_end_once_a_series_has_settled_unless_the_metric_is_named() -> None:
+    values = np.full((400, 1), 42.0)
+    values[300:] *= 1.015
+    assert sum(len(f) for f in _flags(values, step_s=300.0)) > 0
+    assert sum(len(f) for f in _flags(values, AnomalyConfig(floors=(3.0,)), step_s=300.0)) == 0
+
+
+def test_confidence_grows_with_the_score_with_what_lasts_and_with_the_past() -> None:
+    rng = np.random.default_rng(13)
+    late, early = rng.normal(200, 12, (320, 200)), rng.normal(200, 12, (320, 200))
+    late[300:] *= 8
+    early[16:] *= 8
+    first = np.concatenate([f.confidence for f in _flags(late)[300:302]])
+    lasts = np.concatenate([f.confidence[f.lasting >= STRONG] for f in _flags(late)[301:310]])
+    young = np.concatenate([f.confidence[f.lasting >= STRONG] for f in _flags(early)[16:26]])
+    assert 0.5 < np.median(first) < np.median(lasts) <= 1.0
+    assert np.median(lasts) > 0.95 > np.median(young) > 0.7
 
 
 def test_a_flag_says_why() -> None:
@@ -136,11 +166,11 @@ def test_floors_follow_the_columns() -> None:
 @pytest.mark.parametrize("metrics", [1, 16])
 def test_preparing_compiles_for_both_memory_orders(metrics: int) -> None:
     anomaly.prepare(metrics)
-    prepared = len(anomaly._kernel.signatures)
+    prepared = len(anomaly_kernel.scan.signatures)
     arrays, slots = SlotArrays(anomaly.fields(metrics), 3), np.arange(3, dtype=np.int32)
     for values in (np.ones((3, metrics)), np.ones((3, metrics), order="F")):
         anomaly.update(AnomalyConfig(), arrays, slots, values, np.full(3, START_S))
-    assert len(anomaly._kernel.signatures) == prepared
+    assert len(anomaly_kernel.scan.signatures) == prepared
 
 
 def test_memory_order_does_not_matter() -> None:
