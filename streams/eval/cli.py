@@ -39,6 +39,20 @@ def nab(
 
 
 @app.command()
+def series(
+    data: Annotated[Path, typer.Option(help="CSV file with columns timestamp and value.")],
+    as_json: AsJson = False,
+) -> None:
+    """Score and flag of every value of one series, by the shipped anomaly detector.
+
+    Example:  fleetpulse eval series --data measured.csv --json
+    """
+    from streams.eval.series import main
+
+    main(data, as_json=as_json)
+
+
+@app.command()
 def silent(
     events: Annotated[int, typer.Option(min=1_000, help="Events of the clean trace.")] = 1_000_000,
     agents: Annotated[int, typer.Option(min=1, help="Agents; at least six times --each.")] = 500,
@@ -76,3 +90,18 @@ def heartbeats(
     from streams.eval.heartbeats import main
 
     main(years, seed, as_json=as_json)
+
+
+@app.command()
+def forecasts(
+    data: Annotated[Path | None, typer.Option(help="Folder with data/CATEGORY/FILE.csv to judge on as well.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the made-up fleet.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the forecasts of threshold crossings and leaks: Brier score, skill, AUC, reliability.
+
+    Example:  fleetpulse eval forecasts --data ../shared/nab --json
+    """
+    from streams.eval.forecasts import main
+
+    main(data, seed=seed, as_json=as_json)

@@ -10,8 +10,10 @@ import numpy.typing as npt
 from streams.eval.corpus import Series
 from streams.operators import anomaly
 from streams.operators.arrays import SlotArrays
+from streams.operators.slots import Slots
 
 BATCH_ROWS = 512
+SCORED = ("score", "expected", "lower", "upper", "confidence")
 
 
 def in_time_order(series: Series) -> npt.NDArray[np.int64]:
@@ -22,19 +24,33 @@ def in_time_order(series: Series) -> npt.NDArray[np.int64]:
 
 def flags_of(config: anomaly.AnomalyConfig, series: Series, batch_rows: int = BATCH_ROWS) -> npt.NDArray[np.bool_]:
     """Whether each value was flagged, bool[n] in the order of the file; what comes without a time never is."""
-    flagged = np.zeros(len(series), np.bool_)
-    for rows, found in _batches(config, series, batch_rows):
-        flagged[rows[found.row]] = True
+    flagged, arrays = np.zeros(len(series), np.bool_), SlotArrays(anomaly.fields(1), 1)
+    for rows, slots, values, times in _batches(series, batch_rows):
+        flagged[rows[anomaly.update(config, arrays, slots, values, times).row]] = True
     return flagged
 
 
-def _batches(
-    config: anomaly.AnomalyConfig, series: Series, batch_rows: int
-) -> Iterator[tuple[npt.NDArray[np.int64], anomaly.Flags]]:
-    """Rows of the file of each micro-batch, and what `update` said of them."""
+def scores_of(
+    config: anomaly.AnomalyConfig, series: Series, batch_rows: int = BATCH_ROWS
+) -> dict[str, npt.NDArray[np.float64]]:
+    """`SCORED` of each value, f8[n] in the order of the file, NaN where there is no score; confidence is 0 unless
+    flagged."""
+    columns = {name: np.full(len(series), np.nan) for name in SCORED}
     arrays = SlotArrays(anomaly.fields(1), 1)
+    for rows, slots, values, times in _batches(series, batch_rows):
+        scores = anomaly.update_and_score(config, arrays, slots, values, times)
+        for name, column in columns.items():
+            column[rows[scores.found.row]] = getattr(scores.found, name)
+        resting = rows[scores.found.row[~scores.flagged]]
+        columns["confidence"][resting] = 0.0
+    return columns
+
+
+def _batches(
+    series: Series, batch_rows: int
+) -> Iterator[tuple[npt.NDArray[np.int64], Slots, npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+    """Rows of the file of each micro-batch, and the columns that go into the operator."""
     order = in_time_order(series)
     for begin in range(0, order.size, batch_rows):
         rows = order[begin : begin + batch_rows]
-        values, times = series.value[rows].reshape(-1, 1), series.event_time_s[rows]
-        yield rows, anomaly.update(config, arrays, np.zeros(rows.size, np.int32), values, times)
+        yield rows, np.zeros(rows.size, np.int32), series.value[rows].reshape(-1, 1), series.event_time_s[rows]
