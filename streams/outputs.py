@@ -10,6 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from infra.runtime.batch_send import partition_of, send_columns, send_records
+from schemas.catalogue import TOPICS
 from schemas.record import encode_single_object
 from schemas.registry import topic_schema
 
@@ -51,17 +52,19 @@ async def send(producer: AIOKafkaProducer, outputs: Outputs, partition: int, tim
     """Encode and send; return how many records were acknowledged.
 
     Rows go to `partition`, the one that their agents live in, so that derived topics are partitioned as their sources
-    are; dead letters go where their key says, so that all who meet the same bad message write to the same partition.
+    are, or to the only one of a topic that has one; dead letters go where their key says, so that all who meet the same
+    bad message write to the same partition.
     Raises `aiokafka.errors.KafkaError` when a batch was not acknowledged.
     """
     sent = 0
     for topic, rows in outputs.rows.items():
         schema = topic_schema(topic)
+        home = 0 if TOPICS[topic].partitions == 1 else partition
         letters = len(await producer.partitions_for(topic)) if topic == DEADLETTER else 0
         records = []
         for row in rows:
             key = str(row["agent_id"]).encode()
-            to = partition_of(key, letters) if letters else partition
+            to = partition_of(key, letters) if letters else home
             records.append((to, key, encode_single_object(schema, row), timestamp_ms))
         sent += await send_records(producer, topic, records)
     for batch in outputs.messages:

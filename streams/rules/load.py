@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ def load_pack(path: Path) -> Pack:
         raise RulesError(str(path), [Place(1, 1, "", f"not UTF-8: {error.reason} at byte {error.start}")]) from error
 
 
+@cache
 def default_pack() -> Pack:
     """The pack that comes with the program."""
     return parse_pack(files("streams.rules").joinpath(DEFAULT).read_text(), DEFAULT)

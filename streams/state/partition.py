@@ -16,10 +16,14 @@ import polars as pl
 from infra.runtime.ids import new_session_bits
 from schemas.encode import Pool, encode_optional, encode_string
 from streams.operators.arrays import Field, SlotArrays
+from streams.rules.groups import Groups
+from streams.rules.instances import Instances
 from streams.state.applied import AppliedThrough
 from streams.state.snapshot import Snapshot, SnapshotFormatError, StoreSnapshot, pack, unpack
 from streams.state.stores import BUCKETS, KeyedStore, bucket_of
 
+_RETIRED = frozenset({"alerts"})
+"""Arrays of snapshots that older programs wrote and nothing needs: what still holds fires anew."""
 NOTHING_PENDING = np.iinfo(np.int64).max
 _PUBLISHING = {
     "oldest_us": Field("i8", (), NOTHING_PENDING, "event time of the oldest evidence not scored yet, us; max = none"),
@@ -36,6 +40,7 @@ class Owner:
     user_id: str
     deployment_id: str | None
     host: str | None = None
+    gateway: str | None = None
 
 
 class Identities:
@@ -67,7 +72,8 @@ class PartitionState:
     `sent`: done when all outputs so far are acknowledged; None before the first.
     `agents`: keys are agent ids; `hosts`: host agents; `series`: agent + separator + custom metric. `silent`: state of
     the lifecycle operator by agent. `owners` in slot order of `agents`. `session` and `next_seq` number what this
-    worker publishes of its own accord (trust scores).
+    worker publishes of its own accord (trust scores). `instances`: active alerts by slot of `agents`; `groups`: what
+    was told of groups of agents; `looked_s`: when time was looked at for rules.
     """
 
     partition: int
@@ -83,6 +89,9 @@ class PartitionState:
     session: str = field(default_factory=lambda: str(uuid.uuid4()))
     session_bits: int = field(default_factory=new_session_bits)
     next_seq: int = 0
+    instances: Instances = field(default_factory=Instances)
+    groups: Groups = field(default_factory=Groups)
+    looked_s: float = -np.inf
 
     @property
     def agents(self) -> KeyedStore:
@@ -124,9 +133,12 @@ class PartitionState:
             snapshot.stores[name] = StoreSnapshot(keys, {a: arrays.take(slots) for a, arrays in store.arrays.items()})
         of_bucket = [slot for slot in np.flatnonzero(self.agents.buckets == bucket) if slot < len(self.owners)]
         snapshot.extra["owners"] = [
-            [owner.user_id, owner.deployment_id, owner.host] for owner in (self.owners[slot] for slot in of_bucket)
+            [owner.user_id, owner.deployment_id, owner.host, owner.gateway]
+            for owner in (self.owners[slot] for slot in of_bucket)
         ]
         snapshot.extra["bucket"] = bucket
+        found = ((self.agents.slots.keys[slot], self.instances.by_slot.get(int(slot))) for slot in of_bucket)
+        snapshot.extra["rules"] = {agent: instances for agent, instances in found if instances}
         snapshot.extra["silent"] = {k: v for k, v in self.silent.items() if bucket_of(k) == bucket}
         return snapshot
 
@@ -146,11 +158,16 @@ class PartitionState:
             store = self.stores[name]
             slots = store.assign(pl.Series(saved.keys, dtype=pl.String))
             for array, columns in saved.columns.items():
+                if array in _RETIRED:
+                    continue
                 store.arrays[array].put(slots, columns)
         self.applied.restore(snapshot.extra["bucket"], snapshot.applied)
         self.owners += [Owner(*owner) for owner in snapshot.extra["owners"]]
         self.publishing.reserve(len(self.agents))
         self.silent.update(snapshot.extra["silent"])
+        for agent, instances in snapshot.extra.get("rules", {}).items():
+            slot = int(self.agents.slots.lookup(pl.Series([agent], dtype=pl.String))[0])
+            self.instances.restore(slot, instances)
 
 
 def digest(state: PartitionState) -> str:
