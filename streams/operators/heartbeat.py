@@ -12,6 +12,9 @@ was missed too):
 so that the chance of K beats lost in a row is below 10**-phi (that K - 1 are lost and the next comes later than the
 margin, 2 % of beats, adds .02/rho of it: a fifth where rho is a tenth). `late` is the same with a smaller phi, at least
 half an interval before.
+
+Time is arrival: when the broker took a beat, one clock for all agents. The agent's own clock serves to tell beats
+apart, is compared with arrival (skew), and turns a promise, which is in it, into a time of arrival (docs/adr/0014).
 """
 
 from __future__ import annotations
@@ -23,11 +26,16 @@ from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from streams.operators.arrays import Field, SlotArrays
+from streams.operators.beat_learning import learn_interval, learn_loss, learn_skew
+from streams.operators.beats import Beats, Said, beats_of, rounds_of
 from streams.operators.slots import Slots
-from streams.operators.times import seconds, seconds_or_nan
+
+__all__ = [
+    "FIELDS", "REASON_TEXT", "STATUS_TEXT", "Beats", "HeartbeatConfig", "Reason", "Said", "Status", "Transitions",
+    "beats_of", "beats_to_miss", "scan", "update",
+]  # fmt: skip
 
 Doubles = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
@@ -57,15 +65,6 @@ class Reason(IntEnum):
     STOPPED = 6
 
 
-class Said(IntEnum):
-    """What a heartbeat says of its agent."""
-
-    HEALTHY = 0
-    DEGRADED = 1
-    FAILED = 2
-    STOPPING = 3
-
-
 STATUS_TEXT = ("unknown", "online", "late", "offline", "degraded", "offline")
 """Text of every `Status` in fleet.status."""
 REASON_TEXT = tuple(reason.name.lower() for reason in Reason)
@@ -77,10 +76,10 @@ class HeartbeatConfig:
     """`phi`, `phi_late`: -log10 of the accepted chance of a false offline, a false late, a beat.
 
     `default_interval_s`: for an agent that declares none, until its second beat. `start_grace_s`: added to the
-    deadlines of the first `start_beats` beats. `stalled_intervals`: beats without progress for so many
-    intervals mean degraded. `clock_reset_s`: a beat older than the newest by more means that the agent's clock was set,
-    not that it came late. `most_missed`: upper bound of K. `margin_deviations`: margin for beats that are late, in
-    sqrt(J). The initial values of p and rho stand in `FIELDS`.
+    deadlines of the first `start_beats` beats, `beat_grace_s` to all others. `stalled_intervals`: beats without
+    progress for so many intervals mean degraded, promised pauses not counted. `clock_reset_s`: a beat older than the
+    newest by more means that the agent's clock was set, not that it came late. `most_missed`: upper bound of K.
+    `margin_deviations`: margin for beats that are late, in sqrt(J). The initial values of p and rho stand in `FIELDS`.
     """
 
     phi: float = 4.8
@@ -88,6 +87,7 @@ class HeartbeatConfig:
     default_interval_s: float = 30.0
     start_grace_s: float = 5.0
     start_beats: int = 2
+    beat_grace_s: float = 0.0
     stalled_intervals: float = 10.0
     clock_reset_s: float = 600.0
     most_missed: int = 12
@@ -96,11 +96,11 @@ class HeartbeatConfig:
 
 FIELDS: Mapping[str, Field] = MappingProxyType(
     {
-        "last_s": Field("f8", (), np.nan, "event time of the newest beat, s since the epoch; NaN = never"),
+        "last_s": Field("f8", (), np.nan, "arrival of the newest beat, s since the epoch; NaN = never"),
         "late_at_s": Field("f8", (), np.inf, "when the agent counts as late without another beat, s; inf = never"),
         "offline_at_s": Field("f8", (), np.inf, "when the agent counts as offline without another, s; inf = never"),
-        "promise_s": Field("f8", (), -np.inf, "no beat is due before, s since the epoch; -inf = no promise"),
-        "progress_s": Field("f8", (), np.nan, "event time at which progress last changed, s; NaN = never reported"),
+        "promise_s": Field("f8", (), -np.inf, "no beat is due to arrive before, s since the epoch; -inf = no promise"),
+        "progress_s": Field("f8", (), np.nan, "arrival of the last progress, plus pauses, s; NaN = never reported"),
         "progress": Field("f8", (), np.nan, "newest progress counter, count; NaN = never reported"),
         "interval_s": Field("f4", (), np.nan, "learned interval I, s; NaN = never a beat"),
         "declared_s": Field("f4", (), np.nan, "interval that the agent declared last, s; NaN = none"),
@@ -108,6 +108,8 @@ FIELDS: Mapping[str, Field] = MappingProxyType(
         "loss": Field("f4", (), 0.005, "probability p that a beat is missed, 1e-4 to 0.5"),
         "burst": Field("f4", (), 0.1, "probability rho that a beat is missed after a missed one, 0.05 to 0.9"),
         "beats": Field("u4", (), 0, "beats taken in since the agent (re)started, count"),
+        "event_s": Field("f8", (), np.nan, "the agent's own time of its newest beat, s; NaN = as last_s"),
+        "skew_s": Field("f4", (), np.nan, "arrival minus the agent's own time, the least lately, s; NaN = not known"),
         "status": Field("u1", (), Status.UNKNOWN, "what the agent is, a Status; 0 = unknown, never a beat"),
     }
 )
@@ -118,8 +120,10 @@ class Transitions:
     """Changes of status; all arrays have one entry a change, in batch order (update) or slot order (scan).
 
     `slots` i4; `row` i8: row of the batch, -1 from a scan; `previous`, `status` u1: `Status`; `reason` u1: `Reason`;
-    `at_s` f8: event time of the change (beat or deadline); `last_beat_s`, `deadline_s` f8: s since the epoch, the
-    deadline is when the agent counts as offline; `interval_s` f8: learned, s; `loss` f8: 0 to 1.
+    `at_s` f8: time of the change (arrival of the beat, or deadline); `last_beat_s` f8: arrival of the newest beat;
+    `deadline_s` f8: when the agent counts as offline; `event_s` f8: the agent's own time of its newest beat; all s
+    since the epoch. `interval_s` f8: learned, s; `loss` f8: 0 to 1; `clock_skew_s` f8: s, positive where the agent's
+    clock is behind the broker's, NaN = not known.
     """
 
     slots: Slots
@@ -132,43 +136,11 @@ class Transitions:
     deadline_s: Doubles
     interval_s: Doubles
     loss: Doubles
+    event_s: Doubles
+    clock_skew_s: Doubles
 
     def __len__(self) -> int:
         return int(self.slots.size)
-
-
-@dataclass(frozen=True, slots=True)
-class Beats:
-    """Columns of a fleet.heartbeats frame as `update` takes them, f8[n] and u1[n]."""
-
-    event_time_s: Doubles
-    interval_s: Doubles
-    next_beat_by_s: Doubles
-    progress: Doubles
-    said: Codes
-
-    def at(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Beats:
-        """Some of the rows."""
-        return Beats(
-            self.event_time_s[rows],
-            self.interval_s[rows],
-            self.next_beat_by_s[rows],
-            self.progress[rows],
-            self.said[rows],
-        )
-
-
-def beats_of(frame: pl.DataFrame) -> Beats:
-    """Turn a fleet.heartbeats frame into columns; an unknown status counts as healthy."""
-    codes = {said.name.lower(): int(said) for said in Said}
-    said = frame["status"].replace_strict(codes, default=int(Said.HEALTHY), return_dtype=pl.UInt8)
-    return Beats(
-        seconds(frame["timestamp"]),
-        frame["interval_s"].to_numpy(),
-        seconds_or_nan(frame["next_beat_by"]),
-        frame["progress"].to_numpy().astype(np.float64),
-        said.to_numpy(),
-    )
 
 
 def update(
@@ -181,29 +153,20 @@ def update(
     progress: Doubles,
     status_code: Codes,
     missed: Doubles | None = None,
+    arrived_s: Doubles | None = None,
 ) -> Transitions:
-    """Take in beats: `slots` i4[n]; `event_time_s` f8[n]; `interval_s` declared (NaN = not), `next_beat_by_s` promised
-    (NaN = not), `progress` counter (NaN = none), all f8[n]; `status_code` u1[n] (`Said`).
+    """Take in beats: `slots` i4[n]; `event_time_s` f8[n] by the agents' clocks; `interval_s` declared (NaN = not),
+    `next_beat_by_s` promised, by the agents' clocks (NaN = not), `progress` counter (NaN = none), all f8[n];
+    `status_code` u1[n] (`Said`); `arrived_s` f8[n], finite: when the broker took each (None = at its event time).
 
-    Beats of one slot count in batch order; one that is not newer than its slot's newest is left out. `arrays` has
-    `FIELDS` and room for the slots. `missed` f8[n], if given, is set to the beats that were missed before each one,
-    where its gap was not planned and begins no session; it is left as it is for the others.
+    Beats of one slot count in batch order; `_counts` says which are left out. `arrays` has `FIELDS` and room for the
+    slots. `missed` f8[n], if given, is set to the beats that were missed before each one, where its gap was not planned
+    and begins no session; it is left as it is for the others.
     """
-    beats = Beats(event_time_s, interval_s, next_beat_by_s, progress, status_code)
-    rounds = _rounds(slots, event_time_s)
+    arrived_s = event_time_s if arrived_s is None else arrived_s
+    beats = Beats(event_time_s, interval_s, next_beat_by_s, progress, status_code, arrived_s)
+    rounds = rounds_of(slots, event_time_s)
     return _in_batch_order([_step(config, arrays, rows, slots[rows], beats.at(rows), missed) for rows in rounds])
-
-
-def _rounds(slots: Slots, event_time_s: Doubles) -> list[Rows]:
-    """Split the rows so that no round holds a slot twice: first the first beat of every slot, then the second, ..."""
-    rows = np.flatnonzero(np.isfinite(event_time_s))
-    order = rows[np.argsort(slots[rows], kind="stable")]
-    ranked = slots[order]
-    begins = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]]) if order.size else np.empty(0, np.int64)
-    occurrence = np.arange(order.size) - np.repeat(begins, np.diff(np.r_[begins, order.size]))
-    by_occurrence = np.argsort(occurrence, kind="stable")
-    ends = np.cumsum(np.bincount(occurrence, minlength=1))
-    return [part for part in np.split(order[by_occurrence], ends) if part.size]
 
 
 def _in_batch_order(found: list[Transitions]) -> Transitions:
@@ -217,30 +180,31 @@ def _in_batch_order(found: list[Transitions]) -> Transitions:
 
 def _no_transitions() -> Transitions:
     f8, u1 = np.empty(0), np.empty(0, np.uint8)
-    return Transitions(np.empty(0, np.int32), np.empty(0, np.int64), u1, u1, u1, f8, f8, f8, f8, f8)
+    return Transitions(np.empty(0, np.int32), np.empty(0, np.int64), u1, u1, u1, *(f8 for _ in range(7)))
 
 
 def _step(
     config: HeartbeatConfig, arrays: SlotArrays, rows: Rows, slots: Slots, beats: Beats, missed: Doubles | None
 ) -> Transitions:
     """One beat for each of different slots."""
-    last_s = arrays["last_s"][slots]
-    counts = ~((beats.event_time_s <= last_s) & (beats.event_time_s > last_s - config.clock_reset_s))
+    counts = _counts(config, arrays, slots, beats)
     if not counts.all():
-        rows, slots, last_s, beats = rows[counts], slots[counts], last_s[counts], beats.at(counts)
-    now_s = beats.event_time_s
+        rows, slots, beats = rows[counts], slots[counts], beats.at(counts)
+    now_s, last_s = beats.arrived_s, arrays["last_s"][slots]
     previous = arrays["status"][slots]
-    fresh = ~(now_s > last_s) | (previous == Status.STOPPED)
+    fresh = ~(now_s >= last_s) | (previous == Status.STOPPED)
     gap_s = np.where(fresh, np.nan, now_s - last_s)
-    restated = _learn_interval(config, arrays, slots, gap_s, beats.interval_s)
-    teaches = np.isfinite(gap_s) & ~restated & ~(arrays["promise_s"][slots] > last_s)
-    found = _learn_loss(arrays, slots[teaches], gap_s[teaches])
+    event_gap_s = np.where(fresh, np.nan, beats.event_time_s - _seen_event_s(arrays, slots))
+    bunched = gap_s < 0.25 * event_gap_s  # a spool that was sent at once tells nothing of the network
+    begin_s = np.where(bunched, event_gap_s, gap_s)
+    restated = learn_interval(config.default_interval_s, arrays, slots, begin_s, beats.interval_s)
+    teaches = np.isfinite(gap_s) & ~restated & ~bunched & ~(arrays["promise_s"][slots] > last_s)
+    found = learn_loss(arrays, slots[teaches], gap_s[teaches])
     if missed is not None:
         missed[rows[teaches]] = found
+    learn_skew(arrays, slots, gap_s, now_s - beats.event_time_s)
     stalled = _note_progress(config, arrays, slots, beats, fresh)
-    arrays["last_s"][slots] = now_s
-    arrays["promise_s"][slots] = np.where(beats.next_beat_by_s > now_s, beats.next_beat_by_s, -np.inf)
-    arrays["beats"][slots] = np.where(fresh, 1, arrays["beats"][slots] + 1)
+    _note_beat(arrays, slots, beats, fresh)
     status, reason = _judge(previous, beats.said, stalled)
     arrays["status"][slots] = status
     _set_deadlines(config, arrays, slots, waiting=(status == Status.ONLINE) | (status == Status.DEGRADED))
@@ -248,44 +212,32 @@ def _step(
     return _transitions(arrays, slots[changed], rows[changed], previous[changed], reason[changed], now_s[changed])
 
 
-def _learn_interval(
-    config: HeartbeatConfig, arrays: SlotArrays, slots: Slots, gap_s: Doubles, declared_s: Doubles
-) -> npt.NDArray[np.bool_]:
-    """Start from what the agent declares, anew when it declares something else (True there), or from its first gap."""
-    said_before = arrays["declared_s"][slots]
-    usable = np.isfinite(declared_s) & (declared_s > 0)
-    declared = np.where(usable, declared_s, np.nan).astype(np.float32)
-    restated: npt.NDArray[np.bool_] = usable & (declared != said_before)
-    interval = arrays["interval_s"][slots].astype(np.float64)
-    second = np.isnan(said_before) & ~usable & (arrays["beats"][slots] == 1) & (gap_s > 0)
-    interval = np.where(restated, declared, np.where(second, gap_s, interval))
-    interval = np.where(np.isnan(interval), config.default_interval_s, interval)
-    jitter = np.where(restated | second, 0.0025 * interval * interval, arrays["jitter_s2"][slots])
-    arrays["interval_s"][slots] = interval
-    arrays["jitter_s2"][slots] = np.where(jitter > 0, jitter, 0.0025 * interval * interval)
-    arrays["declared_s"][slots] = np.where(usable, declared, said_before)
-    return restated
+def _seen_event_s(arrays: SlotArrays, slots: Slots) -> Doubles:
+    """The agent's own time of its newest beat; state of older programs has one time for both."""
+    event_s: Doubles = arrays["event_s"][slots]
+    return np.where(np.isnan(event_s), arrays["last_s"][slots], event_s)
 
 
-def _learn_loss(arrays: SlotArrays, slots: Slots, gap_s: Doubles) -> Doubles:
-    """The formula of the module; gaps that were planned or that begin a session are not among them.
+def _counts(config: HeartbeatConfig, arrays: SlotArrays, slots: Slots, beats: Beats) -> npt.NDArray[np.bool_]:
+    """Which beats are no doubles and not out of order.
 
-    Returns how many beats each gap lacks.
+    One that is older by the agent's clock counts if that clock was set: by so much that nothing is that late, or
+    because it arrived when a next beat is due. What was sent before an agent stopped does not bring it back.
     """
-    interval = arrays["interval_s"][slots].astype(np.float64)
-    beats = np.maximum(1.0, np.rint(gap_s / interval))
-    missed: Doubles = beats - 1
-    off = np.clip(gap_s - beats * interval, -interval / 2, interval / 2)
-    arrays["interval_s"][slots] = interval + 0.01 * off / beats
-    arrays["jitter_s2"][slots] = 0.99 * (arrays["jitter_s2"][slots] + 0.01 * off * off)
-    loss = arrays["loss"][slots].astype(np.float64)
-    arrays["loss"][slots] = np.clip(loss + 0.002 * ((missed > 0) - loss), 1e-4, 0.5)
-    some = missed > 0
-    run = np.minimum(missed[some], 6)
-    burst = arrays["burst"][slots[some]].astype(np.float64)
-    burst += (1 - 0.98**run) * ((run - 1) / run - burst)
-    arrays["burst"][slots[some]] = np.clip(burst, 0.05, 0.9)
-    return missed
+    seen_s, event_s = _seen_event_s(arrays, slots), beats.event_time_s
+    in_order = ~(event_s <= seen_s) | (event_s <= seen_s - config.clock_reset_s)
+    due = beats.arrived_s - arrays["last_s"][slots] >= 0.5 * arrays["interval_s"][slots]
+    set_back: npt.NDArray[np.bool_] = due & (event_s != seen_s) & (arrays["status"][slots] != Status.STOPPED)
+    return in_order | set_back
+
+
+def _note_beat(arrays: SlotArrays, slots: Slots, beats: Beats, fresh: npt.NDArray[np.bool_]) -> None:
+    now_s, event_s = beats.arrived_s, beats.event_time_s
+    promised_s = beats.next_beat_by_s - event_s
+    arrays["last_s"][slots] = now_s
+    arrays["event_s"][slots] = event_s
+    arrays["promise_s"][slots] = np.where(promised_s > 0, now_s + promised_s, -np.inf)
+    arrays["beats"][slots] = np.where(fresh, 1, arrays["beats"][slots] + 1)
 
 
 def _note_progress(
@@ -295,12 +247,16 @@ def _note_progress(
     beats: Beats,
     fresh: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.bool_]:
-    """Keep the counter and when it changed; True where it has stood still for too many intervals."""
-    now_s, progress = beats.event_time_s, beats.progress
+    """Keep the counter and when it changed; True where it has stood still for too many intervals.
+
+    Time in which the agent had promised to be away is no time in which it stood still.
+    """
+    now_s, progress = beats.arrived_s, beats.progress
+    away_s = np.fmax(np.minimum(now_s, arrays["promise_s"][slots]) - arrays["last_s"][slots], 0)
     reported = np.isfinite(progress)
     moved = reported & (fresh | (progress != arrays["progress"][slots]))
     arrays["progress"][slots] = np.where(reported, progress, arrays["progress"][slots])
-    since_s = np.where(moved, now_s, arrays["progress_s"][slots])
+    since_s = np.where(moved, now_s, arrays["progress_s"][slots] + away_s)
     arrays["progress_s"][slots] = since_s
     still_s: Doubles = now_s - since_s
     stalled: npt.NDArray[np.bool_] = reported & (still_s >= config.stalled_intervals * arrays["interval_s"][slots])
@@ -339,7 +295,7 @@ def _set_deadlines(config: HeartbeatConfig, arrays: SlotArrays, slots: Slots, wa
     loss, burst = arrays["loss"][slots].astype(np.float64), arrays["burst"][slots].astype(np.float64)
     base = np.maximum(arrays["last_s"][slots] + interval, arrays["promise_s"][slots])
     base += config.margin_deviations * np.sqrt(arrays["jitter_s2"][slots].astype(np.float64)) + 0.05 * interval
-    base += config.start_grace_s * (arrays["beats"][slots] <= config.start_beats)
+    base += np.where(arrays["beats"][slots] <= config.start_beats, config.start_grace_s, config.beat_grace_s)
     late = beats_to_miss(config.phi_late, loss, burst, 2, config.most_missed)
     offline = beats_to_miss(config.phi, loss, burst, 2, config.most_missed)
     late = np.minimum(late, offline - 0.5)
@@ -363,6 +319,8 @@ def _transitions(
         deadline_s=np.where(np.isfinite(deadline), deadline, last),
         interval_s=arrays["interval_s"][slots].astype(np.float64),
         loss=arrays["loss"][slots].astype(np.float64),
+        event_s=_seen_event_s(arrays, slots),
+        clock_skew_s=arrays["skew_s"][slots].astype(np.float64),
     )
 
 

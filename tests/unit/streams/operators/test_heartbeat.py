@@ -203,3 +203,116 @@ def test_gaps_tell_how_many_beats_they_lack() -> None:
         HeartbeatConfig(), arrays, slots, time_s, intervals, promised_s, progress, said, missed
     )  # fmt: skip
     np.testing.assert_array_equal(missed, [np.nan, 0.0, 2.0, np.nan, np.nan, 0.0])
+
+
+class Clocked(Agent):
+    """An agent whose clock is ahead of the broker's by `ahead_s`; all times are the broker's."""
+
+    def __init__(self, interval_s: float = 10.0, ahead_s: float = 0.0) -> None:
+        super().__init__(interval_s)
+        self.ahead_s = ahead_s
+
+    def beat(
+        self, at_s: float, said: Said = Said.HEALTHY, progress: float = np.nan, promise_s: float = np.nan
+    ) -> list[tuple[Status, Status, Reason]]:
+        return self.sent(at_s, at_s, said, progress, promise_s)
+
+    def sent(
+        self, sent_s: float, at_s: float, said: Said = Said.HEALTHY, progress: float = np.nan, promise_s: float = np.nan
+    ) -> list[tuple[Status, Status, Reason]]:
+        """A beat of `sent_s` that arrives at `at_s`."""
+        own, promised = START_S + sent_s + self.ahead_s, START_S + promise_s + self.ahead_s
+        one = [np.array([x]) for x in (own, self.interval_s, promised, progress)]
+        code, arrived_s = np.array([said], np.uint8), np.array([START_S + at_s])
+        return _changes(heartbeat.update(CONFIG, self.arrays, np.zeros(1, np.int32), *one, code, arrived_s=arrived_s))
+
+
+@pytest.mark.parametrize("ahead_s", [-3600.0, 3600.0, -1e9, 1e9])
+def test_a_wrong_clock_alarms_nobody_and_hides_no_death(ahead_s: float) -> None:
+    agent = Clocked(ahead_s=ahead_s)
+    for i in range(50):
+        assert agent.beat(10.0 * i) == ([(Status.UNKNOWN, Status.ONLINE, Reason.FIRST_BEAT)] if i == 0 else [])
+        assert agent.look(10.0 * i + 9) == []
+    assert agent.arrays["skew_s"][0] == pytest.approx(-ahead_s, rel=1e-6)
+    assert agent.look(490 + 60) == [(Status.ONLINE, Status.OFFLINE, Reason.DEADLINE_MISSED)]
+
+
+@pytest.mark.parametrize("jump_s", [-3600.0, -300.0, 300.0, 3600.0])
+def test_a_clock_that_is_set_loses_no_beat(jump_s: float) -> None:
+    agent = Clocked()
+    agent.beats(10)
+    agent.ahead_s = jump_s
+    for i in range(10, 60):
+        assert agent.beat(10.0 * i) == []
+        assert agent.look(10.0 * i + 9) == []
+    assert agent.arrays["beats"][0] == 60
+    assert agent.arrays["skew_s"][0] == pytest.approx(-jump_s, abs=10)
+
+
+def test_a_promise_is_kept_in_the_clock_of_who_gave_it() -> None:
+    for ahead_s in (-3600.0, 0.0, 3600.0):
+        agent = Clocked(ahead_s=ahead_s)
+        agent.beats(5)
+        agent.beat(50, promise_s=1250)
+        assert agent.look(1250) == []
+        assert agent.look(1350) == [(Status.ONLINE, Status.OFFLINE, Reason.DEADLINE_MISSED)]
+
+
+def test_a_promised_pause_is_no_lack_of_progress() -> None:
+    agent = Clocked()
+    for i in range(5):
+        agent.beat(10.0 * i, progress=7)
+    agent.beat(50, progress=7, promise_s=1250)
+    assert agent.beat(1250, progress=7) == []
+    changes = [agent.beat(1250 + 10.0 * i, progress=7) for i in range(1, 8)]
+    assert [change for change in changes if change] == [[(Status.ONLINE, Status.DEGRADED, Reason.NO_PROGRESS)]]
+
+
+def test_an_agent_without_a_progress_counter_is_never_degraded() -> None:
+    agent = Clocked()
+    agent.beats(100)
+    assert agent.arrays["status"][0] == Status.ONLINE
+
+
+def test_a_spool_that_is_sent_at_once_teaches_nothing() -> None:
+    agent = Clocked()
+    agent.beats(20)
+    before = [agent.arrays[name][0] for name in ("interval_s", "jitter_s2")]
+    for i in range(20, 40):
+        agent.sent(10.0 * i, 400.0)
+    assert agent.arrays["interval_s"][0] == pytest.approx(before[0], rel=0.02)
+    agent.beat(410)
+    assert agent.look(425) == []
+    assert agent.arrays["skew_s"][0] == pytest.approx(0, abs=1)
+
+
+def test_a_late_double_is_no_sign_of_life() -> None:
+    agent = Clocked()
+    agent.beats(3)
+    assert agent.beat(25, Said.STOPPING) == [(Status.ONLINE, Status.STOPPED, Reason.STOPPED)]
+    assert agent.sent(20, 100) == []
+    assert agent.arrays["last_s"][0] == START_S + 25
+
+
+def test_beat_grace_is_apart_from_start_grace() -> None:
+    arrays = {}
+    for grace_s in (0.0, 7.0):
+        config = HeartbeatConfig(start_grace_s=50.0, beat_grace_s=grace_s)
+        found = SlotArrays(FIELDS, 1)
+        for i in range(5):
+            one = [np.array([x]) for x in (START_S + 10.0 * i, 10.0, np.nan, np.nan)]
+            heartbeat.update(config, found, np.zeros(1, np.int32), *one, np.zeros(1, np.uint8))
+        arrays[grace_s] = found["offline_at_s"][0]
+    assert arrays[7.0] - arrays[0.0] == pytest.approx(7.0)
+
+
+def test_state_of_an_older_program_is_read_on() -> None:
+    old = Clocked()
+    last_s = old.beats(5)
+    columns = {name: array for name, array in old.arrays.take([0]).items() if name not in ("event_s", "skew_s")}
+    agent = Clocked()
+    agent.arrays.put([0], columns)
+    agent.beat(last_s)
+    assert agent.arrays["beats"][0] == 5
+    agent.beat(last_s + 10)
+    assert agent.arrays["beats"][0] == 6
