@@ -13,7 +13,7 @@ what comes at a time, begun every horizon and an hour. They are shared by a grou
 partition, so that they stand in its snapshot) and a target. Above the threshold the probability is 1: it has happened.
 
 A leak is found from the change of each hour's mean since the same hour of the day before: what repeats daily cancels, a
-jump lasts for 24 hours, and growth in 36 of them (see `_grow`) is neither. See docs/adr/0016-forecasts.md.
+jump lasts for 24 hours, and growth in 48 of them (see `_grow`) is neither. See docs/adr/0016-forecasts.md.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class ForecastConfig:
     change: float = 0.05
     start: tuple[float, float, float, float] = (0.4, 0.3, 0.4, -0.3)
     learning_rate: float = 0.15
-    leak_hours: int = 36
+    leak_hours: int = 48
     leak_days: float = 7.0
     leak_confidence: float = 0.9
     late_s: float = 600.0
@@ -139,7 +139,7 @@ def fields(targets: Sequence[Target]) -> dict[str, Field]:
             0.0,
             "mean and variance of an hour's change in a day, in thresholds; probability told last",
         ),
-        "streak": Field("u1", (leaks,), 0, "hours of growth, at most 255; halved by an hour without"),
+        "streak": Field("u1", (leaks,), 0, "hours of growth, at most 255; two less for an hour without"),
     }
 
 

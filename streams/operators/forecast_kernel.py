@@ -173,7 +173,8 @@ def _grow(growth: Any, streak: int, change: float) -> int:  # noqa: ANN401  # Nu
     difference = change - growth[0]
     growth[0] += rate * difference
     growth[1] = (1.0 - rate) * (growth[1] + rate * difference * difference)
-    return min(streak + 1, 255) if change > 0.0 else streak // 2
+    grew = change > max(0.25 * growth[0], 0.0)  # after a jump the mean is still high when nothing grows any more
+    return min(streak + 1, 255) if grew else max(streak - 2, 0)
 
 
 @compiled

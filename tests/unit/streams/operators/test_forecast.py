@@ -189,7 +189,7 @@ def test_a_leak_is_found_under_a_daily_cycle() -> None:
     growth = np.where(steps > 3 * DAY_STEPS, (steps - 3 * DAY_STEPS) / DAY_STEPS * 4.0, 0.0)
     found = _leak(50 + cycle + growth + rng.normal(0, 1, steps.size))
     assert len(found)
-    assert 3 * DAY_STEPS + 36 * 12 <= found.row[0] < 7 * DAY_STEPS
+    assert 3 * DAY_STEPS + 24 * 12 <= found.row[0] < 7 * DAY_STEPS
     assert found.probability[0] >= 0.9
     assert found.slope_per_hour[-1] * 24 == pytest.approx(4.0, rel=0.1)
     assert found.horizon_s[0] == 7 * 86_400
