@@ -19,7 +19,7 @@ from infra.provisioning.topics import list_topics, provision
 from infra.runtime.errors import BrokerStartError
 from infra.runtime.kafka import MAX_MESSAGE_BYTES, consumer, producer, supports_idempotence
 from infra.runtime.settings import load_settings
-from schemas.catalogue import STREAMS_CHANGELOG, TOPICS
+from schemas.catalogue import ALERTS_CHANGELOG, STREAMS_CHANGELOG, TOPICS
 
 BrokerFactory = Callable[[str], Broker]
 FreshTopics = Callable[..., Awaitable[list[str]]]
@@ -73,7 +73,7 @@ async def test_a_stopped_broker_starts_again_on_its_port(broker_factory: BrokerF
     broker = broker_factory(kind)
     bootstrap = broker.bootstrap
     plans = plan_topics(load_settings(partitions=2), [TopicPlan("extra", 3, 1, compacted=True)])
-    assert await provision(bootstrap, plans) == sorted([*TOPICS, STREAMS_CHANGELOG, "extra"])
+    assert await provision(bootstrap, plans) == sorted([*TOPICS, STREAMS_CHANGELOG, ALERTS_CHANGELOG, "extra"])
     broker.start()  # nothing: it runs
     broker.stop()
     broker.stop()  # nothing: it does not
