@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from infra.health import publishing
@@ -21,6 +22,7 @@ from streams.app import StreamApp, build_app
 from streams.health import StreamHealth, has_nothing_to_do, lag_of
 from streams.pipeline import SOURCES, Pipeline, PipelineConfig
 from streams.progress import StallWatch
+from streams.rules.watch import LOOK_EVERY_S, RulesFile
 from streams.state.partition import PartitionState
 
 TICK_S = 0.3
@@ -81,8 +83,27 @@ async def _tick(app: StreamApp, state: PartitionState) -> asyncio.Future[None] |
             now_s,
             beats_until_s=_seen_until_s(app, "fleet.heartbeats", state.partition, now_s),
             steps_until_s=_seen_until_s(app, "fleet.lifecycle", state.partition, now_s),
+            until_s=_others_until_s(app, state.partition, now_s),
         )
         return app.send(state, outputs)
+
+
+def _others_until_s(app: StreamApp, partition: int, now_s: float) -> dict[str, float]:
+    """The same of the topics that absence rules name beside these two, where it is known."""
+    assert app.pipeline is not None
+    named = {rule.topic for rule in app.pipeline.signals.engine.absences}
+    found = {topic: _seen_until_s(app, topic, partition, now_s) for topic in named}
+    return {topic: until_s for topic, until_s in found.items() if until_s is not None}
+
+
+async def _follow_rules(app: StreamApp, file: RulesFile | None) -> None:
+    """Judge by what the file of rules says now; a bad one keeps the old rules."""
+    assert app.pipeline is not None
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        pack = None if file is None else await asyncio.to_thread(file.look)
+        if pack is not None:
+            app.pipeline.signals.use(pack)
 
 
 def _seen_until_s(app: StreamApp, topic: str, partition: int, now_s: float) -> float | None:
@@ -135,8 +156,13 @@ async def _announce(app: StreamApp) -> None:
     sys.stdout.flush()
 
 
-async def run_worker(bootstrap: str, *, commit_interval_s: float, config: PipelineConfig) -> None:
-    """Process until SIGINT or SIGTERM. Raises `FleetpulseError` when it cannot start or cannot go on."""
+async def run_worker(
+    bootstrap: str, *, commit_interval_s: float, config: PipelineConfig, rules: Path | None = None
+) -> None:
+    """Process until SIGINT or SIGTERM; `rules` is the file of `config.rules`, followed as it changes.
+
+    Raises `FleetpulseError` when it cannot start or cannot go on.
+    """
     await check_topics(bootstrap)
     calm_garbage_collector()
     idempotent = await supports_idempotence(bootstrap)
@@ -152,18 +178,25 @@ async def run_worker(bootstrap: str, *, commit_interval_s: float, config: Pipeli
             await app.start()
             clean_ups.add("faust", app.stop)
             async with publishing(StreamHealth(app, app.clock), bootstrap, process="stream-worker"):
-                await _run_until(asked, app)
+                await _run_until(asked, app, None if rules is None else RulesFile(rules, config.rules))
         finally:
             deadline_s = STOP_DEADLINE_S if asked.is_set() else FAILED_DEADLINE_S
             _end_for_sure(deadline_s + _END_AFTER_S)
             await clean_ups.run(deadline_s)
 
 
-async def _run_until(asked: asyncio.Event, app: StreamApp) -> None:
+async def _run_until(asked: asyncio.Event, app: StreamApp, file: RulesFile | None) -> None:
     """Work until asked to stop. Raises what the worker gave up for."""
     tasks = [
         asyncio.create_task(work)
-        for work in (tick_forever(app), _watch(app), _crashed(app), _gave_up(app), _announce_forever(app))
+        for work in (
+            tick_forever(app),
+            _watch(app),
+            _crashed(app),
+            _gave_up(app),
+            _announce_forever(app),
+            _follow_rules(app, file),
+        )
     ]
     stop = asyncio.create_task(asked.wait())
     done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
