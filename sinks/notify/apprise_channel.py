@@ -79,7 +79,7 @@ def _type(alerts: list[Alert]) -> NotifyType:
 
 
 class AppriseChannel:
-    """All URLs of a channel are told one after the other; if one fails, all are told again."""
+    """All URLs of a channel are told one after the other up to the first that fails; then all are told again."""
 
     kind = "apprise"
 
@@ -122,7 +122,7 @@ class AppriseChannel:
         _guarded.on, _guarded.blocked = self._guard, False
         try:
             # Not through Apprise.notify: its pool's threads would escape the guard, and hold up the end of the process.
-            taken = all([self._tell_service(service, alerts) for service in self._apprise])
+            taken = all(self._tell_service(service, alerts) for service in self._apprise)
             outcome = "delivered" if taken else "the service did not take it"
         except Exception as error:  # noqa: BLE001  # whatever a plug-in raises is a failed attempt, told without its text
             outcome = f"the service failed: {type(error).__name__}"

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import socket
+import threading
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
@@ -178,9 +179,11 @@ async def test_apprise_may_not_reach_private_addresses_either() -> None:
 
 
 async def test_a_service_that_hangs_ends_with_the_deadline() -> None:
+    writers: list[asyncio.StreamWriter] = []
+
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         await reader.read()
-        writer.close()
 
     server = await asyncio.start_server(hang, "127.0.0.1", 0)
     began_s = time.monotonic()
@@ -188,6 +191,12 @@ async def test_a_service_that_hangs_ends_with_the_deadline() -> None:
         await _mail(server.sockets[0].getsockname()[1], timeout_s=0.3).deliver(Notification([ALERT]))
     assert time.monotonic() - began_s < 2
     server.close()
+    for writer in writers:
+        writer.close()
+        await writer.wait_closed()
+    for thread in threading.enumerate():
+        if thread.name == "notify-mail":
+            await asyncio.to_thread(thread.join, 10)
 
 
 def test_a_url_that_apprise_does_not_know_is_one_error_without_it() -> None:
