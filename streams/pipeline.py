@@ -6,7 +6,7 @@ decode -> slots -> skip what a recovered bucket already contains -> operators ->
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
@@ -19,16 +19,19 @@ from infra.runtime.errors import SettingError
 from schemas.catalogue import METRICS, STREAM_SOURCES
 from schemas.columnar import ROW, DecodedBatch, decode_batch
 from schemas.registry import SchemaBook
-from streams.alerting import book, causes
-from streams.alerting.rules import AlertConfig
 from streams.deadletters import dead_letters
 from streams.evidence import note_beats, note_reports
 from streams.forecasting import Forecaster
-from streams.operators import anomaly, heartbeat, silent, trust
+from streams.operators import anomaly, heartbeat, silent, slopes, trust
+from streams.operators.anomaly_sensitivity import threshold_for
 from streams.operators.arrays import SlotArrays
 from streams.operators.forecast import HOST_TARGETS, ForecastConfig, Target
 from streams.outputs import DEADLETTER, Outputs
-from streams.rows import METRICS_AN_EVENT, alert_rows, anomaly_rows, status_rows, trust_messages
+from streams.rows import METRICS_AN_EVENT, anomaly_rows, status_rows, trust_messages
+from streams.rules import elapsed, groups
+from streams.rules.load import default_pack
+from streams.rules.model import Pack
+from streams.signals import Signals
 from streams.state.partition import NOTHING_PENDING, Owner, PartitionState
 from streams.state.stores import SERIES_SEPARATOR, KeyedStore
 
@@ -68,6 +71,8 @@ class PipelineConfig:
 
     A score is published when it differs from the last one by `publish_change` or more, and otherwise every
     `publish_every_s` as long as there is evidence: a thousand more good checks that change nothing are one row.
+    `rules`: the pack at the beginning. `alerts_directly`: write fleet.alerts beside fleet.signals, as long as no alert
+    manager does.
     """
 
     trust: trust.TrustConfig = field(default_factory=trust.TrustConfig)
@@ -76,12 +81,15 @@ class PipelineConfig:
     silent: silent.SilentConfig = field(default_factory=silent.SilentConfig)
     forecast: ForecastConfig = field(default_factory=ForecastConfig)
     host_targets: tuple[Target, ...] = HOST_TARGETS
-    alerts: AlertConfig = field(default_factory=AlertConfig)
+    rules: Pack = field(default_factory=default_pack)
+    alerts_directly: bool = True
     publish_change: float = 0.001
     publish_every_s: float = 10.0
 
 
-def pipeline_config(*, trust_model: str = "beta", anomaly_threshold: float | None = None) -> PipelineConfig:
+def pipeline_config(
+    *, trust_model: str = "beta", anomaly_threshold: float | None = None, anomaly_sensitivity: float | None = None
+) -> PipelineConfig:
     """The configuration for what a person may set. Raises `SettingError`."""
     if trust_model not in ("beta", "classic"):
         raise SettingError(f"no trust model {trust_model!r}", setting="--trust-model", way_out="Choose beta or classic")
@@ -92,9 +100,25 @@ def pipeline_config(*, trust_model: str = "beta", anomaly_threshold: float | Non
             way_out="Choose a number between 0 and 1000; the default is 4.14",
         )
     detector = anomaly.AnomalyConfig()
+    if anomaly_sensitivity is not None:
+        anomaly_threshold = _threshold_for(anomaly_sensitivity, anomaly_threshold)
     if anomaly_threshold is not None:
         detector = replace(detector, threshold=anomaly_threshold)
     return PipelineConfig(trust.TrustConfig(model=cast("Literal['beta', 'classic']", trust_model)), detector)
+
+
+def _threshold_for(sensitivity: float, threshold: float | None) -> float:
+    setting = "--anomaly-sensitivity"
+    if threshold is not None:
+        raise SettingError(
+            "sensitivity and threshold of anomalies are one setting", setting=setting, way_out="Give only one of them"
+        )
+    try:
+        return threshold_for(sensitivity)
+    except ValueError as error:
+        raise SettingError(
+            str(error), setting=setting, way_out="Choose the share of values to flag; the default is about 0.001"
+        ) from error
 
 
 def numeric(frame: pl.DataFrame, names: Iterable[str]) -> npt.NDArray[np.float64]:
@@ -117,6 +141,7 @@ class Pipeline:
 
     def __init__(self, config: PipelineConfig) -> None:
         self.config = config
+        self.signals = Signals(config.rules, alerts_directly=config.alerts_directly)
         self._books = {topic: SchemaBook(schema) for topic, schema in _SCHEMAS.items()}
         self._metrics = replace(config.anomaly, floors=anomaly.floors_for(METRICS))
         self._hosts = replace(config.anomaly, floors=anomaly.floors_for(HOST_METRICS))
@@ -145,7 +170,8 @@ class Pipeline:
                 "anomaly": SlotArrays(anomaly.fields(len(METRICS))),
                 "heartbeat": SlotArrays(heartbeat.FIELDS),
                 "forecast": self._forecaster.arrays("agents"),
-                "alerts": SlotArrays(book.FIELDS),
+                "violations": SlotArrays(groups.VIOLATIONS),
+                "heard": SlotArrays(elapsed.HEARD),
             }
         )
         hosts = KeyedStore(
@@ -156,7 +182,9 @@ class Pipeline:
         )
         learned = self._forecaster.learned()
         series = KeyedStore({"anomaly": SlotArrays(anomaly.fields(1))})
-        state = PartitionState(partition, {"agents": agents, "hosts": hosts, "series": series, "learned": learned})
+        rates = KeyedStore({"slopes": SlotArrays(slopes.FIELDS)})
+        stores = {"agents": agents, "hosts": hosts, "series": series, "rates": rates, "learned": learned}
+        state = PartitionState(partition, stores)
         state.restore(raws)
         return state
 
@@ -184,19 +212,12 @@ class Pipeline:
                 new = state.applied.is_new(columns.topic, offsets, state.agents.buckets[slots])
                 frame, slots = frame.filter(pl.Series(new)), slots[new]
         if frame.height:
+            arrived_s = np.asarray(columns.timestamps_ms, np.float64)[frame[ROW].to_numpy()] / 1000
+            self.signals.arrivals(state, columns.topic, slots, arrived_s)
             self._apply_topic(columns.topic, state, frame, slots, now_s, outputs)
             state.touch(state.agents.buckets[slots])
         state.applied.advance(columns.topic, columns.last_offset)
         return outputs
-
-    def _alert(self, state: PartitionState, events: book.AlertEvents, outputs: Outputs) -> None:
-        if len(events):
-            outputs.add("fleet.alerts", alert_rows(state, events))
-            agents = pl.Series(events.columns["agent_id"], dtype=pl.String)
-            state.touch(state.agents.buckets[state.agents.slots.lookup(agents)])
-
-    def _book(self, state: PartitionState) -> book.AlertBook:
-        return book.AlertBook(state.agents.arrays["alerts"])
 
     def _apply_topic(
         self, topic: str, state: PartitionState, frame: pl.DataFrame, slots: I4, now_s: float, outputs: Outputs
@@ -205,14 +226,16 @@ class Pipeline:
             case "fleet.metrics":
                 self._apply_metrics(state, frame, slots, now_s, outputs)
             case "fleet.violations":
+                times_s = self._times(frame, now_s)
+                groups.note_violations(state.agents.arrays["violations"], slots, times_s)
                 self._note_evidence(state, frame, slots, trust.violations_evidence(self.config.trust, frame), now_s)
             case "fleet.heartbeats":
                 self._apply_heartbeats(state, frame, slots, now_s, outputs)
             case "fleet.lifecycle":
                 findings = silent.update(self.config.silent, state.silent, frame, now_s)
-                self._silent(state, findings, outputs)
+                self._silent(state, findings, now_s, outputs)
             case "fleet.hosts":
-                self._apply_hosts(state, frame, slots, outputs)
+                self._apply_hosts(state, frame, slots, now_s, outputs)
 
     def _apply_metrics(
         self, state: PartitionState, frame: pl.DataFrame, slots: I4, now_s: float, outputs: Outputs
@@ -220,14 +243,21 @@ class Pipeline:
         self._note_evidence(state, frame, slots, trust.metrics_evidence(frame), now_s)
         values = numeric(frame, METRICS)
         flags = anomaly.update(self._metrics, state.agents.arrays["anomaly"], slots, values, trust.event_times_s(frame))
-        seen_s = np.minimum(trust.event_times_s(frame), now_s + CLOCK_AHEAD_S)
-        note_reports(self.config.trust, state.agents.arrays["trust"], slots, values, flags, seen_s)
-        self._flagged(state, frame, slots, flags, METRICS, outputs)
-        self._forecast("agents", state, frame, slots, slots, values, outputs)
+        times_s = self._times(frame, now_s)
+        note_reports(self.config.trust, state.agents.arrays["trust"], slots, values, flags, times_s)
+        self._flagged(state, frame, slots, flags, METRICS, now_s, outputs)
+        self._forecast("agents", state, frame, slots, slots, values, now_s, outputs)
+        self.signals.values(state, "agents", METRICS, frame["agent_id"], slots, values, times_s, now_s, outputs)
         if frame.select(pl.col("custom").list.len().sum()).item():
-            self._apply_custom(state, frame, outputs)
+            self._apply_custom(state, frame, now_s, outputs)
 
-    def _apply_custom(self, state: PartitionState, frame: pl.DataFrame, outputs: Outputs) -> None:
+    @staticmethod
+    def _times(frame: pl.DataFrame, now_s: float) -> npt.NDArray[np.float64]:
+        """Event times f8[n], none further ahead of our clock than `CLOCK_AHEAD_S`."""
+        times_s: npt.NDArray[np.float64] = np.minimum(trust.event_times_s(frame), now_s + CLOCK_AHEAD_S)
+        return times_s
+
+    def _apply_custom(self, state: PartitionState, frame: pl.DataFrame, now_s: float, outputs: Outputs) -> None:
         """Metrics that an agent's author defined: one series each, keyed by agent and name."""
         long = frame.filter(pl.col("custom").list.len() > 0).explode("custom").unnest("custom")
         keys = (long["agent_id"] + SERIES_SEPARATOR + long["name"]).rename("key")
@@ -236,6 +266,7 @@ class Pipeline:
         values = long["value"].to_numpy().reshape(-1, 1)
         flags = anomaly.update(self.config.anomaly, store.arrays["anomaly"], slots, values, trust.event_times_s(long))
         names = long["name"].to_list()
+        self.signals.custom(state, names, long["agent_id"], values[:, 0], self._times(long, now_s), now_s, outputs)
         for i, row in enumerate(flags.row.tolist()):
             one = anomaly.Flags(*(getattr(flags, name)[i : i + 1] for name in anomaly.Flags.__dataclass_fields__))
             name = f"custom:{names[row]}"
@@ -245,12 +276,17 @@ class Pipeline:
                 "fleet.anomalies", anomaly_rows(long, one, [name], self.config.anomaly.threshold, first_seq=first_seq)
             )
 
-    def _apply_hosts(self, state: PartitionState, frame: pl.DataFrame, slots: I4, outputs: Outputs) -> None:
+    def _apply_hosts(
+        self, state: PartitionState, frame: pl.DataFrame, slots: I4, now_s: float, outputs: Outputs
+    ) -> None:
         store = state.stores["hosts"]
-        of_host, values = store.assign(frame["agent_id"]), numeric(frame, HOST_METRICS)
+        values = numeric(frame, HOST_METRICS)
+        of_host = store.assign(frame["agent_id"])
         flags = anomaly.update(self._hosts, store.arrays["anomaly"], of_host, values, trust.event_times_s(frame))
-        self._flagged(state, frame, slots, flags, HOST_METRICS, outputs)
-        self._forecast("hosts", state, frame, slots, of_host, values, outputs)
+        self._flagged(state, frame, slots, flags, HOST_METRICS, now_s, outputs)
+        self._forecast("hosts", state, frame, slots, of_host, values, now_s, outputs)
+        times_s = self._times(frame, now_s)
+        self.signals.values(state, "hosts", HOST_METRICS, frame["agent_id"], slots, values, times_s, now_s, outputs)
 
     def _forecast(
         self,
@@ -260,11 +296,13 @@ class Pipeline:
         slots: I4,
         of_store: I4,
         values: npt.NDArray[np.float64],
+        now_s: float,
         outputs: Outputs,
     ) -> None:
-        _, rows = self._forecaster.rows(state, name, frame, slots, of_store, values)
+        told, rows = self._forecaster.rows(state, name, frame, slots, of_store, values)
         if rows:
             outputs.add("fleet.forecasts", rows)
+            self.signals.forecasts(state, told, rows, now_s, outputs)
 
     def _flagged(
         self,
@@ -273,52 +311,48 @@ class Pipeline:
         slots: I4,
         flags: anomaly.Flags,
         names: tuple[str, ...],
+        now_s: float,
         outputs: Outputs,
     ) -> None:
         if not len(flags):
             return
         outputs.add("fleet.anomalies", anomaly_rows(frame, flags, names, self.config.anomaly.threshold))
-        keys = state.agents.slots.keys
-        self._alert(
-            state,
-            causes.on_flags(
-                self.config.alerts, self._book(state), slots, keys, flags, names, trust.event_times_s(frame)
-            ),
-            outputs,
-        )
+        self.signals.flags(state, slots, flags, names, self._times(frame, now_s), now_s, outputs)
 
-    def _silent(self, state: PartitionState, findings: list[silent.Finding], outputs: Outputs) -> None:
+    def _silent(self, state: PartitionState, findings: list[silent.Finding], now_s: float, outputs: Outputs) -> None:
         if findings:
             slots = state.agents.assign(pl.Series([finding.agent_id for finding in findings], dtype=pl.String))
-            self._alert(state, causes.on_findings(self._book(state), slots, findings), outputs)
+            self.signals.silent(state, slots, findings, now_s, outputs)
 
     def _apply_heartbeats(
         self, state: PartitionState, frame: pl.DataFrame, slots: I4, now_s: float, outputs: Outputs
     ) -> None:
-        for slot, host in zip(slots.tolist(), frame["host"].to_list(), strict=True):
-            if host is not None:
-                state.owners[slot].host = host
-        beats = heartbeat.beats_of(frame)
-        times_s, missed = np.minimum(beats.event_time_s, now_s + CLOCK_AHEAD_S), np.full(slots.size, np.nan)
+        places = zip(slots.tolist(), frame["host"].to_list(), frame["gateway"].to_list(), strict=True)
+        for slot, host, gateway in places:
+            owner = state.owners[slot]
+            if (host is not None and host != owner.host) or (gateway is not None and gateway != owner.gateway):
+                owner.host, owner.gateway = host or owner.host, gateway or owner.gateway
+                state.groups.moved.add(slot)
+        beats, missed = heartbeat.beats_of(frame), np.full(slots.size, np.nan)
         changes = heartbeat.update(
             self.config.heartbeat,
             state.agents.arrays["heartbeat"],
             slots,
-            times_s,
+            np.minimum(beats.event_time_s, now_s + CLOCK_AHEAD_S),
             beats.interval_s,
             beats.next_beat_by_s,
             beats.progress,
             beats.said,
-            missed,
+            missed=missed,
         )
-        note_beats(self.config.trust, state.agents.arrays["trust"], slots, missed, times_s)
-        self._changed(state, changes, outputs)
+        note_beats(self.config.trust, state.agents.arrays["trust"], slots, missed, self._times(frame, now_s))
+        self._changed(state, changes, now_s, outputs)
 
-    def _changed(self, state: PartitionState, changes: heartbeat.Transitions, outputs: Outputs) -> None:
+    def _changed(self, state: PartitionState, changes: heartbeat.Transitions, now_s: float, outputs: Outputs) -> None:
         if len(changes):
             outputs.add("fleet.status", status_rows(state, changes))
             state.touch(state.agents.buckets[changes.slots])
-            self._alert(state, causes.on_transitions(self._book(state), state.agents.slots.keys, changes), outputs)
+            self.signals.transitions(state, changes, now_s, outputs)
 
     def _note_evidence(
         self, state: PartitionState, frame: pl.DataFrame, slots: I4, evidence: trust.Evidence, now_s: float
@@ -346,10 +380,7 @@ class Pipeline:
             return outputs
         scores = trust.read(self.config.trust, state.agents.arrays["trust"], slots, now_s)
         newest_s = publishing["newest_s"][slots]
-        keys = state.agents.slots.keys
-        self._alert(
-            state, causes.on_trust(self.config.alerts, self._book(state), slots, keys, scores, newest_s), outputs
-        )
+        self.signals.scores(state, slots, scores, newest_s, now_s, outputs)
         same = np.abs(scores.trust - publishing["trust"][slots]) < self.config.publish_change  # False for NaN
         tells = ~same | (now_s - publishing["at_s"][slots] >= self.config.publish_every_s)
         told = slots[tells]
@@ -365,22 +396,35 @@ class Pipeline:
         return outputs
 
     def tick(
-        self, state: PartitionState, now_s: float, *, beats_until_s: float | None, steps_until_s: float | None
+        self,
+        state: PartitionState,
+        now_s: float,
+        *,
+        beats_until_s: float | None,
+        steps_until_s: float | None,
+        until_s: Mapping[str, float] | None = None,
     ) -> Outputs:
         """What time brings: coalesced scores, alerts that end, and what is missing: beats, and the rest of what began.
 
         `beats_until_s`, `steps_until_s`: time up to which all heartbeats and lifecycle events that reached the broker
-        have been applied, None when that is not known. Deadlines are held against them, not against `now_s`.
+        have been applied, None when that is not known; `until_s`: the same of other topics, where known. Deadlines are
+        held against them, not against `now_s`. What is known of groups comes before the alerts that follow from it.
         """
         outputs = self.collect(state, now_s)
         count = len(state.agents)
         if not count:
             return outputs
-        if beats_until_s is not None:
-            beats = state.agents.arrays["heartbeat"]
-            self._changed(state, heartbeat.scan(self.config.heartbeat, beats, count, beats_until_s), outputs)
+        known = dict(until_s or {})
         if steps_until_s is not None:
-            self._silent(state, silent.scan(self.config.silent, state.silent, steps_until_s), outputs)
-        ended = causes.on_time(self.config.alerts, self._book(state), state.agents.slots.keys, now_s)
-        self._alert(state, ended, outputs)
+            known["fleet.lifecycle"] = steps_until_s
+        overdue = None
+        if beats_until_s is not None:
+            known["fleet.heartbeats"] = beats_until_s
+            overdue = heartbeat.scan(self.config.heartbeat, state.agents.arrays["heartbeat"], count, beats_until_s)
+        self.signals.summary(state, self.config.trust, now_s, outputs, at_once=bool(overdue))
+        if overdue is not None:
+            self._changed(state, overdue, now_s, outputs)
+        if steps_until_s is not None:
+            self._silent(state, silent.scan(self.config.silent, state.silent, steps_until_s), now_s, outputs)
+        self.signals.time(state, now_s, known, outputs)
         return outputs

@@ -22,7 +22,6 @@ from schemas.encode import (
     encode_string,
 )
 from schemas.registry import load_schema
-from streams.alerting.book import AlertEvents
 from streams.operators.anomaly import Flags
 from streams.operators.heartbeat import REASON_TEXT, STATUS_TEXT, Transitions
 from streams.operators.trust import TrustScores
@@ -139,24 +138,4 @@ def status_rows(state: PartitionState, changes: Transitions) -> Iterator[Row]:
             "interval_s": float(changes.interval_s[i]),
             "loss": float(changes.loss[i]),
             "host": owner.host,
-        }
-
-
-_ALERT_STATES = {("firing", False): 0, ("firing", True): 1, ("resolved", False): 2, ("resolved", True): 2}
-
-
-def alert_rows(state: PartitionState, events: AlertEvents) -> Iterator[Row]:
-    """fleet.alerts for events of the book; fingerprint and epoch give the identifiers."""
-    for row in events.rows():
-        slot = int(state.agents.slots.lookup(pl.Series([row["agent_id"]]))[0])
-        owner, at_us = state.owners[slot], row["oldest_source_timestamp"]
-        step = _ALERT_STATES[row["state"], row["severity"] == "critical"]
-        yield {
-            **{name: value for name, value in row.items() if name != "row"},
-            "event_id": derived_id(at_us, row["fingerprint"], row["epoch"], step),
-            "user_id": owner.user_id,
-            "deployment_id": owner.deployment_id,
-            "timestamp": at_us,
-            "session_id": f"alerts/{row['fingerprint']}",
-            "seq": row["epoch"] * 4 + step,
         }
