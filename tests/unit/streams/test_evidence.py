@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from stream_world import NOW_S, columns, event, pipeline
 
+from infra.runtime.columnar_fetch import RecordColumns
 from schemas.record import decode_record
 from schemas.registry import SchemaBook
 from streams.pipeline import Pipeline
@@ -27,8 +28,10 @@ def _report(line: Pipeline, state: PartitionState, at: int, **more: float) -> No
 
 
 def _beats(line: Pipeline, state: PartitionState, *times_s: float) -> None:
-    said = {"status": "healthy", "interval_s": 5.0}
-    line.apply(state, columns(BEATS, [event(BEATS, "a", NOW_S + at_s, **said) for at_s in times_s]), NOW_S)
+    """Beats that arrive when they are sent."""
+    values = [event(BEATS, "a", NOW_S + at_s, status="healthy", interval_s=5.0) for at_s in times_s]
+    arrived_ms = [int((NOW_S + at_s) * 1000) for at_s in times_s]
+    line.apply(state, RecordColumns(BEATS, 0, [*range(len(values))], arrived_ms, [*values], len(values)), NOW_S)
 
 
 def test_factors_are_published_and_good_ones_cost_nothing() -> None:
