@@ -1,1 +1,1 @@
-"""The alert manager: from what rules found to what people are told. Pure core (`core`), one process around it (`service`)."""
+"""From what rules found to what people are told: a pure core (`core`), and one process around it (`service`)."""

@@ -108,8 +108,8 @@ def drop_silence(turn: Turn, name: str, cause: str) -> None:
 
 
 def reconsider_all(turn: Turn, cause: str) -> None:
-    """Every alert that is active, in the order of their beginning."""
-    for name in list(turn.state.active):
+    """Every alert that is active, in an order that a restart does not change."""
+    for name in sorted(turn.state.active):
         reconsider(turn, turn.state.alerts[name], cause)
 
 

@@ -1,7 +1,7 @@
 """What the alert manager decides. Pure but for its own state: signals and time come in, events come out.
 
-Time is the log's: the broker's time stamp of each signal. Timers that were due before a signal are decided on before it,
-so that a replay of the same signals on the same state gives the same events with the same identifiers.
+Time is the log's: the broker's time stamp of each signal. Timers that were due before a signal are decided on before
+it, so that a replay of the same signals on the same state gives the same events with the same identifiers.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from streams.rules.values import matches
 
 
 def inhibitor(turn: Turn, alert: Alert) -> str | None:
-    """Fingerprint of an alert that inhibits this one: the one that began first; None where there is none."""
+    """Fingerprint of an alert that inhibits this one, the first of them by name; None where there is none."""
     if not turn.config.pack.inhibit:
         return None
     values = alert.values()
@@ -37,7 +37,7 @@ def _alike(turn: Turn, alert: Alert, equal: tuple[str, ...]) -> list[Alert]:
     """Other active alerts; where rules compare agents, only those of the same agent, by an index."""
     alerts, state = turn.state.alerts, turn.state
     names = state.by_agent.get(alert.agent_id, {}) if "agent_id" in equal else state.active
-    return [alerts[name] for name in names if name != alert.fingerprint and alerts[name].active]
+    return [alerts[name] for name in sorted(names) if name != alert.fingerprint and alerts[name].active]
 
 
 def inhibited_by_change(turn: Turn, alert: Alert) -> list[Alert]:

@@ -171,7 +171,7 @@ def _begin_outage(turn: Turn, key: GroupKey, group: Group) -> None:
     root.evidence = {"agents": f"{group.agents:.0f}", "overdue": f"{group.overdue:.0f}"}
     members = [
         alert
-        for alert in map(turn.state.alerts.__getitem__, turn.state.active)
+        for alert in map(turn.state.alerts.__getitem__, sorted(turn.state.active))
         if is_overdue(alert) and alert.root is None and shared(alert).get(kind) == name
     ]
     turn.state.place(root)

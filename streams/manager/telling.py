@@ -37,7 +37,7 @@ def _by_people(turn: Turn, alert: Alert) -> str | None:
     for window in turn.config.pack.maintenance:
         if matches(window.match, values) and is_open(window, turn.now_s):
             return f"maintenance:{window.name}"
-    for silence in turn.state.silences.values():
+    for _, silence in sorted(turn.state.silences.items()):
         if silence.until_s > turn.now_s and fits(silence.matchers, values):
             return f"silence:{silence.id}"
     return None
