@@ -25,6 +25,7 @@ COMPLETE_EVERY_S = 30.0
 _KINDS = ("tenant", "deployment", "host", "gateway")
 _PLACES = ("user_id", "deployment_id", "host", "gateway")
 _COUNTED = (Status.ONLINE, Status.LATE, Status.OFFLINE, Status.DEGRADED)
+_IS_COUNTED = np.isin(np.arange(len(Status)), _COUNTED)
 MEASURES = ("agents", "online", "late", "offline", "degraded", "trust_sum", "compliant", "violating", "violations")
 _TOLERANCE = np.array([0, 0, 0, 0, 0, 1e-3, 1e-2, 1e-2, 0])
 """By how much, relatively, a measure may differ without being told again: evidence decays all the time."""
@@ -54,10 +55,11 @@ def note_violations(arrays: SlotArrays, slots: Slots, times_s: npt.NDArray[np.fl
 
 def violations_within_hour(arrays: SlotArrays, count: int, now_s: float) -> npt.NDArray[np.float64]:
     """Violations in the last hour of slots 0 to `count` - 1, f8[count]; in steps of five minutes."""
-    oldest = int(now_s / _BUCKET_S) - _BUCKETS + 1
-    recent = arrays["number"][:count] >= max(oldest, 1)
-    counts: npt.NDArray[np.float64] = np.where(recent, arrays["count"][:count], 0).sum(axis=1).astype(np.float64)
-    return counts
+    oldest = max(int(now_s / _BUCKET_S) - _BUCKETS + 1, 1)
+    found = np.zeros(count)
+    slots, buckets = np.nonzero(arrays["number"][:count] >= oldest)  # few: most agents break no policy
+    np.add.at(found, slots, arrays["count"][slots, buckets])
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Groups:
     ) -> list[Group]:
         """Every group: `status` u1[agents], `scores` of the same agents, `violations` f8[agents] in the last hour."""
         of_agent, many = self._of_agent[: status.size], len(self._combinations)
-        here = np.isin(status, _COUNTED)
+        here = _IS_COUNTED[status]
         weights = (
             here,
             *(status == one for one in _COUNTED),
@@ -132,13 +134,11 @@ class Groups:
 
     def changed(self, groups: list[Group], *, complete: bool) -> list[Group]:
         """Those that differ from what was told last, or all; they count as told."""
-        told = [group for group in groups if complete or self._differs(group)]
+        now = np.array([group.measures for group in groups])
+        unknown = np.full(len(MEASURES), np.nan)
+        before = np.array([self._told.get((group.kind, group.name), unknown) for group in groups])
+        same = (np.abs(now - before) <= _TOLERANCE * np.abs(before)).all(axis=1)  # False where nothing was told
+        told = [groups[number] for number in np.flatnonzero(~same | complete)]
         for group in told:
             self._told[group.kind, group.name] = group.measures
         return told
-
-    def _differs(self, group: Group) -> bool:
-        before = self._told.get((group.kind, group.name))
-        if before is None:
-            return True
-        return bool((np.abs(group.measures - before) > _TOLERANCE * np.abs(before)).any())
