@@ -61,8 +61,7 @@ _SCHEMAS = {
 }
 I4 = npt.NDArray[np.int32]
 CLOCK_AHEAD_S = 300.0
-"""How far ahead of ours an agent's clock may count: evidence from next year would age all that came before it away, and
-a beat from next year would keep a dead agent online until then."""
+"""How far ahead of ours an agent's clock may count: evidence from next year would age all that came before it away."""
 
 
 @dataclass(frozen=True)
@@ -214,13 +213,20 @@ class Pipeline:
         if frame.height:
             arrived_s = np.asarray(columns.timestamps_ms, np.float64)[frame[ROW].to_numpy()] / 1000
             self.signals.arrivals(state, columns.topic, slots, arrived_s)
-            self._apply_topic(columns.topic, state, frame, slots, now_s, outputs)
+            self._apply_topic(columns.topic, state, frame, slots, arrived_s, now_s, outputs)
             state.touch(state.agents.buckets[slots])
         state.applied.advance(columns.topic, columns.last_offset)
         return outputs
 
     def _apply_topic(
-        self, topic: str, state: PartitionState, frame: pl.DataFrame, slots: I4, now_s: float, outputs: Outputs
+        self,
+        topic: str,
+        state: PartitionState,
+        frame: pl.DataFrame,
+        slots: I4,
+        arrived_s: npt.NDArray[np.float64],
+        now_s: float,
+        outputs: Outputs,
     ) -> None:
         match topic:
             case "fleet.metrics":
@@ -230,7 +236,7 @@ class Pipeline:
                 groups.note_violations(state.agents.arrays["violations"], slots, times_s)
                 self._note_evidence(state, frame, slots, trust.violations_evidence(self.config.trust, frame), now_s)
             case "fleet.heartbeats":
-                self._apply_heartbeats(state, frame, slots, now_s, outputs)
+                self._apply_heartbeats(state, frame, slots, arrived_s, now_s, outputs)
             case "fleet.lifecycle":
                 findings = silent.update(self.config.silent, state.silent, frame, now_s)
                 self._silent(state, findings, now_s, outputs)
@@ -325,8 +331,15 @@ class Pipeline:
             self.signals.silent(state, slots, findings, now_s, outputs)
 
     def _apply_heartbeats(
-        self, state: PartitionState, frame: pl.DataFrame, slots: I4, now_s: float, outputs: Outputs
+        self,
+        state: PartitionState,
+        frame: pl.DataFrame,
+        slots: I4,
+        arrived_s: npt.NDArray[np.float64],
+        now_s: float,
+        outputs: Outputs,
     ) -> None:
+        """Beats count as of their arrival; a record without one as of its event time."""
         places = zip(slots.tolist(), frame["host"].to_list(), frame["gateway"].to_list(), strict=True)
         for slot, host, gateway in places:
             owner = state.owners[slot]
@@ -338,12 +351,13 @@ class Pipeline:
             self.config.heartbeat,
             state.agents.arrays["heartbeat"],
             slots,
-            np.minimum(beats.event_time_s, now_s + CLOCK_AHEAD_S),
+            beats.event_time_s,
             beats.interval_s,
             beats.next_beat_by_s,
             beats.progress,
             beats.said,
             missed=missed,
+            arrived_s=np.where(arrived_s > 0, arrived_s, np.minimum(beats.event_time_s, now_s + CLOCK_AHEAD_S)),
         )
         note_beats(self.config.trust, state.agents.arrays["trust"], slots, missed, self._times(frame, now_s))
         self._changed(state, changes, now_s, outputs)

@@ -32,6 +32,9 @@ METRICS_AN_EVENT = 4096
 """Sequence numbers set aside for the flags of one event: sixteen columns, then its custom metrics."""
 
 
+_MOST_LONG = 2**63 - 1
+
+
 def trust_messages(
     state: PartitionState,
     slots: npt.NDArray[np.int32],
@@ -114,28 +117,35 @@ def anomaly_rows(
 
 
 def _micros(seconds: float) -> int:
-    return int(seconds * 1e6) if np.isfinite(seconds) else 0
+    """Microseconds that fit into Avro's long, whatever an agent's clock says; 0 = not known."""
+    return max(-_MOST_LONG, min(int(seconds * 1e6), _MOST_LONG)) if np.isfinite(seconds) else 0
 
 
 def status_rows(state: PartitionState, changes: Transitions) -> Iterator[Row]:
-    """fleet.status for changes of status; a replay of the same beats gives the same identifiers."""
+    """fleet.status for changes of status; a replay of the same beats gives the same identifiers.
+
+    Numbered by the agent's own time of its newest beat: of beats that arrive together, each may change the status.
+    """
     for i, slot in enumerate(changes.slots.tolist()):
         owner, agent = state.owners[slot], state.agents.slots.keys[slot]
         at_us, status = _micros(float(changes.at_s[i])), int(changes.status[i])
+        beat_us, skew_s = _micros(float(changes.event_s[i])), float(changes.clock_skew_s[i])
         yield {
-            "event_id": derived_id(at_us, "status", agent, at_us, status),
+            "event_id": derived_id(at_us, "status", agent, beat_us, status),
             "agent_id": agent,
             "user_id": owner.user_id,
             "deployment_id": owner.deployment_id,
             "timestamp": at_us,
             "session_id": f"status/{agent}",
-            "seq": at_us * 8 + status,
+            "seq": (beat_us * 8 + status) % _MOST_LONG,
             "status": STATUS_TEXT[status],
             "previous": STATUS_TEXT[int(changes.previous[i])],
             "reason": REASON_TEXT[int(changes.reason[i])],
-            "last_beat": _micros(float(changes.last_beat_s[i])),
+            "last_beat": beat_us,
             "deadline": _micros(float(changes.deadline_s[i])),
             "interval_s": float(changes.interval_s[i]),
             "loss": float(changes.loss[i]),
             "host": owner.host,
+            "gateway": owner.gateway,
+            "clock_skew_s": skew_s if np.isfinite(skew_s) else None,
         }
