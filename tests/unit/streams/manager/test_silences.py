@@ -126,7 +126,7 @@ def test_inhibition_begins_and_ends_with_its_source() -> None:
     assert told(world.fire("b", "small")) == [("small", "firing", "began")]
     assert why(world.fire("a", "other")) == [f"inhibited:{source}"]
     assert told(world.resolve("a", "big")) == [
-        ("big", "resolved", "recovered"), ("small", "firing", "repeated"), ("other", "firing", "repeated"),
+        ("big", "resolved", "recovered"), ("other", "firing", "repeated"), ("small", "firing", "repeated"),
     ]  # fmt: skip
 
 
