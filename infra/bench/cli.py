@@ -33,4 +33,5 @@ def _make(name: str, what: str) -> None:
 _make("streams", "The stream worker against stock Faust, a loop written by hand, and the bare consumer, on one topic.")
 _make("lake", "The lake writer against a loop written by hand, and bytes an event before and after compaction.")
 _make("reporter", "What a call of the Reporter costs its host.")
+_make("anomaly", "The anomaly operator on 160,000 series, beside plain NumPy.")
 _make("whole", "The whole system for 60 s at 30,000 events/s, and alert latency at 1,000 events/s.")
