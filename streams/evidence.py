@@ -1,10 +1,13 @@
-"""What batches say of trust's factors beside compliance."""
+"""Trust in the pipeline: its settings, and what batches say of its factors beside compliance."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from infra.runtime.trust_settings import load_trust_settings
 from schemas.catalogue import METRICS
 from streams.operators import anomaly, trust, trust_factors
 from streams.operators.arrays import SlotArrays
@@ -13,6 +16,19 @@ from streams.operators.slots import Slots
 Doubles = npt.NDArray[np.float64]
 _RELIABILITY, _LIVENESS = 0, 1
 _ERRORS, _SUCCESSES, _REQUESTS = (METRICS.index(name) for name in ("error_rate", "success_rate", "request_count"))
+
+
+def trust_config(model: Literal["beta", "classic"]) -> trust.TrustConfig:
+    """The configuration that `FLEETPULSE_TRUST_*` names. Raises `SettingError`."""
+    settings = load_trust_settings()
+    named = settings.model_dump(include=set(trust.TrustConfig.__dataclass_fields__))
+    return trust.TrustConfig(
+        model=model,
+        severity_weights=settings.severity_weights,
+        references=settings.references,
+        factor_weights=settings.factor_weights,
+        **named,
+    )
 
 
 def note_reports(

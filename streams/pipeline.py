@@ -20,7 +20,7 @@ from schemas.catalogue import METRICS, STREAM_SOURCES
 from schemas.columnar import ROW, DecodedBatch, decode_batch
 from schemas.registry import SchemaBook
 from streams.deadletters import dead_letters
-from streams.evidence import note_beats, note_reports
+from streams.evidence import note_beats, note_reports, trust_config
 from streams.forecasting import Forecaster
 from streams.operators import anomaly, heartbeat, silent, slopes, trust
 from streams.operators.anomaly_sensitivity import threshold_for
@@ -103,7 +103,7 @@ def pipeline_config(
         anomaly_threshold = _threshold_for(anomaly_sensitivity, anomaly_threshold)
     if anomaly_threshold is not None:
         detector = replace(detector, threshold=anomaly_threshold)
-    return PipelineConfig(trust.TrustConfig(model=cast("Literal['beta', 'classic']", trust_model)), detector)
+    return PipelineConfig(trust_config(cast("Literal['beta', 'classic']", trust_model)), detector)
 
 
 def _threshold_for(sensitivity: float, threshold: float | None) -> float:

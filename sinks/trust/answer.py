@@ -79,7 +79,7 @@ def _window(end: datetime, since_s: float) -> Window:
 
 def _factors(model: TrustModel, score: Score, evidence: dict[str, Evidence]) -> tuple[float | None, dict[str, Factor]]:
     bound = None if score.model == "classic" else model.bound(Evidence(score.compliant, score.violating))
-    found = {"compliance": Factor(score.p, None, evidence["compliance"])}
+    found = {"compliance": Factor(score.compliance, None, evidence["compliance"])}
     for name in FACTORS:
         share = score.shares.get(name)
         found[name] = Factor(share, model.effect(name, share), evidence[name])
@@ -114,7 +114,7 @@ def _pooled(settings: TrustSettings, scores: list[Score], now: datetime) -> tupl
 
 def _means(scores: list[Score]) -> dict[str, float]:
     """Mean share of every factor over the agents with evidence of it."""
-    shares: dict[str, list[float]] = {"compliance": [score.p for score in scores]}
+    shares: dict[str, list[float]] = {"compliance": [score.compliance for score in scores]}
     for name in FACTORS:
         shares[name] = [score.shares[name] for score in scores if name in score.shares]
     return {name: math.fsum(values) / len(values) for name, values in shares.items() if values}

@@ -15,7 +15,7 @@ from infra.runtime.trust_settings import FACTORS
 TREND_POINTS = 40
 _SCORE = (
     'agent_id, user_id, deployment_id, "timestamp", trust, p, n, compliant, violating, model, violations, '
-    "reliability, liveness, behaviour"
+    "coalesce(compliance, p), reliability, liveness, behaviour"
 )
 
 
@@ -34,6 +34,7 @@ class Score:
     violating: float
     model: str
     violations: int
+    compliance: float
     shares: dict[str, float]
 
 
@@ -56,8 +57,8 @@ class Window:
 
 
 def _score(row: tuple[Any, ...]) -> Score:
-    shares = {name: value for name, value in zip(FACTORS, row[11:], strict=True) if value is not None}
-    values: dict[str, Any] = dict(zip(Score.__dataclass_fields__, row[:11], strict=False))
+    shares = {name: value for name, value in zip(FACTORS, row[12:], strict=True) if value is not None}
+    values: dict[str, Any] = dict(zip(Score.__dataclass_fields__, row[:12], strict=False))
     return Score(**values, shares=shares)
 
 

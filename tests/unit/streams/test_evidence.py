@@ -10,7 +10,8 @@ from stream_world import NOW_S, columns, event, pipeline
 from infra.runtime.columnar_fetch import RecordColumns
 from schemas.record import decode_record
 from schemas.registry import SchemaBook
-from streams.pipeline import Pipeline
+from streams.operators.trust import TrustConfig
+from streams.pipeline import Pipeline, pipeline_config
 from streams.state.partition import PartitionState
 
 METRICS, BEATS = "fleet.metrics", "fleet.heartbeats"
@@ -70,3 +71,12 @@ def test_lost_beats_show_in_liveness() -> None:
     _beats(line, state, -100, -95, -40, -35)
     _report(line, state, 0)
     assert _score(line, state)["liveness"] == pytest.approx((35 + 3) / (50 + 3 + 10), abs=1e-4)
+
+
+def test_settings_of_trust_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pipeline_config().trust == TrustConfig()
+    monkeypatch.setenv("FLEETPULSE_TRUST_SEVERITY_HIGH", "20")
+    monkeypatch.setenv("FLEETPULSE_TRUST_DECAY_RATE", "0.2")
+    monkeypatch.setenv("FLEETPULSE_TRUST_LIVENESS_WEIGHT", "0")
+    found = pipeline_config(trust_model="classic").trust
+    assert (found.severity_weights["high"], found.decay_rate, found.factor_weights) == (20, 0.2, (1.0, 0.0, 0.25))
