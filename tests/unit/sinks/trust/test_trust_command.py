@@ -23,7 +23,7 @@ DAY_S = 86_400.0
 
 def ask(lake: SmallLake, *arguments: str) -> Result:
     """Run the command in this process, as its entry point."""
-    from importlib.metadata import entry_points  # noqa: PLC0415
+    from importlib.metadata import entry_points  # noqa: PLC0415  # beside the one below
 
     from infra.cli.main import _load  # noqa: PLC0415  # the command line as it is composed
 
