@@ -1,7 +1,7 @@
 """Active alerts: pending or firing, sparse, by agent slot. Pure: facts come in, events come out.
 
-Nothing is remembered of an alert that ended: the epoch of a firing is its event time in milliseconds, so it grows with
-each, and a replay gives the same.
+Of an alert that ended only the number of its firings is remembered: it is the epoch, so a replay gives the same one
+even where it fires at another moment (scores are judged at ticks, and ticks fall otherwise the second time).
 """
 
 from __future__ import annotations
@@ -77,19 +77,23 @@ def gravest(severities: list[float | None], at_s: float, for_s: float) -> Severi
 
 
 class Instances:
-    """All active alerts of a partition. `by_slot` is the state; the rest follows from it.
+    """All active alerts of a partition. `by_slot` and `firings` (by slot and key) are the state; the rest follows.
 
     `changed`: slots whose instances differ since somebody last emptied it.
     """
 
     def __init__(self) -> None:
         self.by_slot: dict[int, dict[str, Instance]] = {}
+        self.firings: dict[int, dict[str, int]] = {}
         self.changed: set[int] = set()
         self._slots_of: dict[str, set[int]] = {}
 
-    def restore(self, slot: int, instances: Mapping[str, Instance]) -> None:
+    def restore(self, slot: int, instances: Mapping[str, Instance], firings: Mapping[str, int]) -> None:
         """Take over what a snapshot says of an agent."""
-        self.by_slot[slot] = dict(instances)
+        if firings:
+            self.firings[slot] = dict(firings)
+        if instances:
+            self.by_slot[slot] = dict(instances)
         for key in instances:
             self._slots_of.setdefault(key, set()).add(slot)
 
@@ -146,9 +150,14 @@ class Instances:
         since_s = instance["since"][RANK[severity] - 1]
         assert since_s is not None
         instance["severity"], instance["starts_s"] = severity, since_s
-        instance["epoch"] = max(int(fact.at_s * 1000), instance["epoch"] + 1)
+        instance["epoch"] = self._count_firing(slot, key_of(rule, metric))
         self.changed.add(slot)
         return Event(slot, rule, metric, "firing", severity, since_s, instance["epoch"], fact)
+
+    def _count_firing(self, slot: int, key: str) -> int:
+        of_agent = self.firings.setdefault(slot, {})
+        of_agent[key] = of_agent.get(key, 0) + 1
+        return of_agent[key]
 
     def lingers(self, slot: int, rule: RuleBase, metric: str, fact: Fact) -> None:
         """Neither true nor over: what fires goes on, what is pending begins anew when it is true again."""

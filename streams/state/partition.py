@@ -139,6 +139,8 @@ class PartitionState:
         snapshot.extra["bucket"] = bucket
         found = ((self.agents.slots.keys[slot], self.instances.by_slot.get(int(slot))) for slot in of_bucket)
         snapshot.extra["rules"] = {agent: instances for agent, instances in found if instances}
+        told = ((self.agents.slots.keys[slot], self.instances.firings.get(int(slot))) for slot in of_bucket)
+        snapshot.extra["firings"] = {agent: firings for agent, firings in told if firings}
         snapshot.extra["silent"] = {k: v for k, v in self.silent.items() if bucket_of(k) == bucket}
         return snapshot
 
@@ -165,9 +167,10 @@ class PartitionState:
         self.owners += [Owner(*owner) for owner in snapshot.extra["owners"]]
         self.publishing.reserve(len(self.agents))
         self.silent.update(snapshot.extra["silent"])
-        for agent, instances in snapshot.extra.get("rules", {}).items():
+        instances, firings = snapshot.extra.get("rules", {}), snapshot.extra.get("firings", {})
+        for agent in {**instances, **firings}:
             slot = int(self.agents.slots.lookup(pl.Series([agent], dtype=pl.String))[0])
-            self.instances.restore(slot, instances)
+            self.instances.restore(slot, instances.get(agent, {}), firings.get(agent, {}))
 
 
 def digest(state: PartitionState) -> str:

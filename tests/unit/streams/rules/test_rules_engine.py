@@ -62,7 +62,7 @@ def test_a_threshold_fires_after_its_time_and_resolves_below_clear() -> None:
     world.restart()
     [fired] = world.send(METRICS, 61, cpu_usage=85.0)
     assert (fired["kind"], fired["value"], fired["threshold"], fired["rule_kind"]) == ("firing", 85, 80, "threshold")
-    assert (fired["epoch"], fired["starts_at"]) == (int((NOW_S + 61) * 1000), int(NOW_S * 1e6))
+    assert (fired["epoch"], fired["starts_at"]) == (1, int(NOW_S * 1e6))
     assert world.send(METRICS, 62, cpu_usage=77.0) == []
     assert world.send(METRICS, 63) == []  # no value says nothing
     [resolved] = world.send(METRICS, 64, cpu_usage=75.0)
