@@ -52,7 +52,7 @@ def take(world: World, step: tuple[str, str, str, int, float]) -> None:
 
 
 @pytest.mark.xfail(
-    reason="known defect: a restart may find an alert inhibited that was not before; `up` does not start the manager yet",
+    reason="known defect: a restart may find an alert inhibited that was not before; `up` starts no manager yet",
     strict=False,
 )
 @effort(max_examples=150, deadline=None)
