@@ -81,6 +81,8 @@ def begin(turn: Turn, alert: Alert, roots: Roots) -> None:
 
 def _go_on(turn: Turn, alert: Alert, fresh: Alert, *, worse: bool) -> None:
     """A firing alert became worse, or fired anew without having ended. Only what is worse ends an acknowledgement."""
+    # Fired anew less gravely it may inhibit no longer: whom it did is asked before, whom it does after.
+    inhibited = inhibited_by_change(turn, alert)
     if fresh.epoch > alert.epoch:
         alert.epoch, alert.changes = fresh.epoch, 0
     for name in ("severity", "summary", "value", "threshold", "annotations", "evidence", "oldest_us"):
@@ -91,6 +93,8 @@ def _go_on(turn: Turn, alert: Alert, fresh: Alert, *, worse: bool) -> None:
     if alert.held_until_s is None:
         announce(turn, alert, "worse" if worse else "repeated")
     plan(turn, alert)
+    for other in inhibited:
+        reconsider(turn, other, "repeated")
     _inhibit(turn, alert)
 
 

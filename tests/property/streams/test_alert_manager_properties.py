@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
@@ -51,10 +50,6 @@ def take(world: World, step: tuple[str, str, str, int, float]) -> None:
         world.summary([group("host", "h", agents=10, late=float(number))], number % 2)
 
 
-@pytest.mark.xfail(
-    reason="known defect: a restart may find an alert inhibited that was not before; `up` starts no manager yet",
-    strict=False,
-)
 @effort(max_examples=150, deadline=None)
 @given(STEPS, st.sets(st.integers(0, 40)))
 def test_restarts_change_nothing(steps: Steps, restarts: set[int]) -> None:
@@ -103,3 +98,12 @@ def test_a_signal_that_comes_again_is_nothing() -> None:
     world = World(settings(RULES))
     found: dict[str, Any] = signal("firing", world.now_s)
     assert [len(world.send(found)) for _ in range(3)] == [1, 0, 0]
+
+
+def test_an_alert_that_fires_anew_less_gravely_inhibits_no_longer() -> None:
+    world = World(settings(RULES))
+    for what, name in (("critical", "x"), ("fire", "agent_late"), ("fire", "x")):
+        take(world, (what, "a", name, 0, 2.0))
+    late = [event["suppressed_by"] for event in world.events if event["name"] == "agent_late"]
+    assert late[0] is not None
+    assert late[-1] is None
