@@ -17,9 +17,9 @@ class Topic:
     """One topic of the catalogue.
 
     `schema` is the name of the `.avsc` file; `table` the name in the lake. `compacted` keeps the latest record of a
-    key for ever; otherwise records are kept for `retention_s`. `derived` topics are written by streams, the others by
-    producers. `lake_retention_s` is how long the lake keeps the table's raw rows. `partitions` is None for as many as
-    the settings say.
+    key for ever; otherwise records are kept for `retention_s`. `derived` topics are written by `written_by`, never by
+    who reports; the others by producers. `lake_retention_s` is how long the lake keeps the table's raw rows.
+    `partitions` is None for as many as the settings say.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Topic:
     compacted: bool = False
     derived: bool = False
     partitions: int | None = None
+    written_by: str = "streams"
 
 
 _TOPICS = (
@@ -118,6 +119,16 @@ _TOPICS = (
         90 * DAY_S,
         derived=True,
     ),
+    Topic(
+        "fleet.audit",
+        "audit",
+        "audit",
+        "who was refused at the doors, and who changed or asked what",
+        7 * DAY_S,
+        365 * DAY_S,
+        derived=True,
+        written_by="gateway, API and `fleetpulse keys`",
+    ),
 )
 
 TOPICS: MappingProxyType[str, Topic] = MappingProxyType({topic.name: topic for topic in _TOPICS})
@@ -131,6 +142,18 @@ STREAMS_CHANGELOG = "fleetpulse-streams-state-changelog"
 
 ALERTS_CHANGELOG = "fleetpulse-alerts-state-changelog"
 """Where the alert manager keeps its state: compacted, one partition. Nobody else reads it."""
+
+ACCESS_KEYS = "fleetpulse-access-keys"
+"""Where the keys of the doors are kept: compacted, one partition. `fleetpulse keys` writes, gateways and APIs read."""
+
+ACCESS_ENDED = "fleetpulse-access-ended"
+"""The ends of keys, once more: not compacted and kept for ever, one partition: nobody who writes takes one back."""
+
+ACCESS_SESSIONS = "fleetpulse-access-sessions"
+"""Sessions of browsers that begin and end: kept for a day, one partition. APIs write and read it."""
+
+SAVED_VIEWS = "fleetpulse-saved-views"
+"""Where people's saved views are kept: compacted, one partition. APIs write and read it."""
 
 STREAM_SOURCES: tuple[str, ...] = (
     "fleet.metrics",

@@ -44,6 +44,7 @@ from schemas.registry import SINGLE_OBJECT_MAGIC, SchemaBook, WriterSchema
 ROW = "_row"
 """Column of a decoded frame: position of the message in the batch, u32."""
 _SENTINEL_FIELD, _MAGIC_FIELD, _CRC_FIELD = "_sentinel", "_magic", "_crc"
+_EVENT_ID_BYTES = 16
 _PAD = b"\x3f\x3f\x3f\x3f\x3f\x3f"
 _PADDED_MAGIC = int.from_bytes(_PAD + SINGLE_OBJECT_MAGIC, "little", signed=True)
 """The magic bytes, padded in front to the width of a double, as the number that these eight bytes are."""
@@ -242,17 +243,21 @@ def _decode_group(
     return frame.insert_column(frame.width, pl.Series(ROW, np.asarray(rows, np.uint32))), bad
 
 
+_WRONG = (
+    (pl.col("agent_id") == "")
+    | (pl.col("session_id") == "")
+    | (pl.col("event_id").bin.size() != _EVENT_ID_BYTES)
+    | (pl.col("seq") < 0)
+)
+"""Rows whose envelope cannot be used; built once, as that takes as long as to ask it of a small frame."""
+_SOME_WRONG = _WRONG.any()
+
+
 def _refuse_invalid(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[BadMessage]]:
     """Take out rows whose envelope cannot be used: no agent, no session, an id that is not 16 bytes, a seq below 0."""
-    wrong = (
-        (pl.col("agent_id").str.len_bytes() == 0)
-        | (pl.col("session_id").str.len_bytes() == 0)
-        | (pl.col("event_id").bin.size() != 16)
-        | (pl.col("seq") < 0)
-    )
-    if not frame.select(wrong.any()).item():
+    if not frame.select(_SOME_WRONG).item():
         return frame, []
-    mask = frame.select(wrong.alias("wrong"))["wrong"]
+    mask = frame.select(_WRONG.alias("wrong"))["wrong"]
     rows = frame.filter(mask)[ROW].to_list()
     detail = "agent_id and session_id must not be empty, event_id has 16 bytes, seq is not negative"
     return frame.filter(~mask), [BadMessage(row, "invalid_envelope", detail) for row in rows]

@@ -9,14 +9,13 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, Protocol
 
-import fastavro
-from fastavro.schema import fingerprint, to_parsing_canonical_form
-
+from schemas.body import Write, body_writer
 from schemas.catalogue import TOPICS
+from schemas.fingerprint import OtherShapeError, crc64_of
 
 SINGLE_OBJECT_MAGIC = b"\xc3\x01"
 CONFLUENT_MAGIC = b"\x00"
@@ -26,33 +25,54 @@ CONFLUENT_MAGIC = b"\x00"
 class WriterSchema:
     """A schema that bytes were, or will be, written with.
 
-    `raw` as in the file; `parsed` as fastavro wants it; `crc64` its CRC-64-AVRO; `prefix` the ten bytes before a body
+    `raw` as in the file; `crc64` its CRC-64-AVRO; `prefix` the ten bytes before a body
     in single-object encoding.
     """
 
     name: str
     raw: Mapping[str, Any]
-    parsed: Any
     crc64: int
 
-    @property
+    @cached_property
+    def parsed(self) -> Any:  # noqa: ANN401  # fastavro's
+        """Raises `fastavro.schema.SchemaParseException`."""
+        import fastavro  # noqa: PLC0415  # 2.5 MB that an agent does not need
+
+        return fastavro.parse_schema(dict(self.raw))
+
+    @cached_property
     def prefix(self) -> bytes:
         return SINGLE_OBJECT_MAGIC + struct.pack("<Q", self.crc64)
+
+    @cached_property
+    def write(self) -> Write:
+        """Encodes one record, see `schemas.body`. Raises `UnusualValueError` for what fastavro is to judge."""
+        return body_writer(self.raw)
 
 
 def make_schema(raw: Mapping[str, Any]) -> WriterSchema:
     """Parse a schema and compute its fingerprint. Raises `fastavro.schema.SchemaParseException`."""
+    from fastavro.schema import fingerprint, to_parsing_canonical_form  # noqa: PLC0415  # as above
+
     little_endian = bytes.fromhex(fingerprint(to_parsing_canonical_form(dict(raw)), "CRC-64-AVRO"))
-    return WriterSchema(
-        str(raw["name"]), raw, fastavro.parse_schema(dict(raw)), int.from_bytes(little_endian, "little")
-    )
+    schema = WriterSchema(str(raw["name"]), raw, int.from_bytes(little_endian, "little"))
+    _ = schema.parsed  # raises where there is a mistake, now and not with the first message
+    return schema
+
+
+def _made_by_us(raw: Mapping[str, Any]) -> WriterSchema:
+    """A schema of this package, which `make check` has parsed: fastavro is asked only once somebody decodes."""
+    try:
+        return WriterSchema(str(raw["name"]), raw, crc64_of(raw))
+    except OtherShapeError:
+        return make_schema(raw)
 
 
 @cache
 def load_schema(name: str) -> WriterSchema:
     """The current schema `name` (file `avsc/NAME.avsc`). Raises `FileNotFoundError`."""
     text = resources.files("schemas").joinpath("avsc", f"{name}.avsc").read_text(encoding="utf-8")
-    return make_schema(json.loads(text))
+    return _made_by_us(json.loads(text))
 
 
 def topic_schema(topic: str) -> WriterSchema:
@@ -68,7 +88,7 @@ def released_schemas(name: str) -> tuple[WriterSchema, ...]:
         (int(entry.name.split(".")[1][1:]), entry) for entry in folder.iterdir() if entry.name.startswith(f"{name}.v")
     ]
     return tuple(
-        make_schema(json.loads(entry.read_text(encoding="utf-8"))) for _, entry in sorted(found, key=lambda f: f[0])
+        _made_by_us(json.loads(entry.read_text(encoding="utf-8"))) for _, entry in sorted(found, key=lambda f: f[0])
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +17,7 @@ import faust
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
+from infra.runtime.batch_send import send_records
 from infra.runtime.clock import Clock, SystemClock
 from infra.runtime.columnar_fetch import RecordColumns
 from infra.runtime.crash import crash_point
@@ -28,6 +29,7 @@ from schemas.columnar import DecodedBatch
 from streams.outputs import Outputs, send
 from streams.pipeline import SOURCES, Pipeline, PipelineConfig
 from streams.progress import Progress
+from streams.state.epochs import ChangelogKeys, Record, newest, place_of
 from streams.state.partition import PartitionState
 from streams.state.snapshot import SnapshotFormatError
 from streams.transport.batch import Batch
@@ -84,8 +86,8 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
         written what they led to. Raises what the broker answered; the transport crashes the worker then.
         """
         states = [self.partitions[n] for n in sorted({tp.partition for tp in offsets}) if n in self.partitions]
-        flushed = await asyncio.gather(*(self._flush(state) for state in states))
-        durable = {state.partition for state, done in zip(states, flushed, strict=True) if done}
+        # One after the other: while one is written, batches of the others are applied.
+        durable = {state.partition for state in states if await self._flush(state)}
         return {tp: offset for tp, offset in offsets.items() if tp.partition in durable}
 
     async def _flush(self, state: PartitionState) -> bool:
@@ -104,12 +106,8 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
             if sent is not None:
                 await asyncio.shield(sent)
             crash_point("before_snapshots")
-            if self.snapshots_one_by_one:
-                for key, raw in snapshots:
-                    await self._write_snapshot(state.partition, key, raw)
-                    crash_point("between_snapshots")
-            else:
-                await asyncio.gather(*(self._write_snapshot(state.partition, key, raw) for key, raw in snapshots))
+            for records in state.keys.records(snapshots):
+                await self._write_snapshots(state, records)
         except BaseException:
             state.dirty |= dirty  # a commit that was cancelled is followed by another
             raise
@@ -127,15 +125,29 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
                     del self.partitions[state.partition]
                 raise
 
-    async def _write_snapshot(self, partition: int, key: bytes, raw: bytes) -> None:
-        table = self.state_table
-        await (
-            await table.changelog_topic.send(
-                key=key, value=raw, partition=partition, key_serializer="raw", value_serializer="raw"
-            )
-        )
-        table.data.data[key] = raw
-        table.data._key_partition[key] = partition  # the store drops lost partitions by this index
+    async def _write_snapshots(self, state: PartitionState, records: Sequence[Record]) -> None:
+        """To the changelog, and wait until all is acknowledged."""
+        if not self.snapshots_one_by_one:
+            await self._write_batches(state, records)
+            return
+        for one in records:
+            await self._write_batches(state, [one])
+            crash_point("between_snapshots")
+
+    async def _write_batches(self, state: PartitionState, records: Sequence[Record]) -> None:
+        """In as few batches as fit: sent by Faust, each record is a message of its own, 1 ms of the loop."""
+        assert self.output_producer is not None
+        table, now_ms = self.state_table, int(self.clock.now_s() * 1000)
+        topic = table.changelog_topic.get_topic_name()
+        await send_records(self.output_producer, topic, [(state.partition, key, raw, now_ms) for key, raw in records])
+        for key, raw in records:
+            state.keys.wrote(key, raw)
+            if raw is None:
+                table.data.data.pop(key, None)
+                table.data._key_partition.pop(key, None)
+            else:
+                table.data.data[key] = raw
+                table.data._key_partition[key] = state.partition  # the store drops lost partitions by this index
 
     def send(self, state: PartitionState, outputs: Outputs) -> asyncio.Future[None] | None:
         """Send outputs after all that the partition sent before; the caller holds the state, and awaits the answer.
@@ -165,10 +177,10 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
         Raises `ChangelogError`.
         """
         owned = {tp.partition for tp in self.consumer.assignment() if tp.topic in SOURCES}
-        raws: dict[int, list[bytes]] = {n: [] for n in owned}
+        raws: dict[int, dict[bytes, bytes]] = {n: {} for n in owned}
         for key, raw in self.state_table.data.data.items():
             if (number := _partition_of(key)) in raws and raw:
-                raws[number].append(raw)
+                raws[number][key] = raw
         self.partitions = {n: self._restore(n, raws[n]) for n in sorted(owned)}
         self.settled.set()
         _log.info(
@@ -177,12 +189,14 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no usable types
             agents=sum(len(s.agents) for s in self.partitions.values()),
         )
 
-    def _restore(self, partition: int, raws: list[bytes]) -> PartitionState:
+    def _restore(self, partition: int, raws: Mapping[bytes, bytes]) -> PartitionState:
         assert self.pipeline is not None
         try:
-            return self.pipeline.restore(partition, raws)
+            state = self.pipeline.restore(partition, newest(raws).values())
         except SnapshotFormatError as error:
             raise _bad_changelog(f"partition {partition} has a record that is no snapshot, {error}") from error
+        state.keys = ChangelogKeys.taken_over(raws, self.consumer_generation_id)
+        return state
 
     def forget(self, numbers: set[int]) -> None:
         """Partitions that somebody else may own now."""
@@ -199,11 +213,11 @@ def _bad_changelog(problem: str) -> ChangelogError:
 
 
 def _partition_of(key: object) -> int:
-    """The partition in a snapshot's key, `PARTITION/BUCKET`. Raises `ChangelogError`."""
+    """The partition in a snapshot's key. Raises `ChangelogError`."""
     try:
-        return int(bytes(key).split(b"/")[0])  # type: ignore[call-overload]  # anything may stand there
+        return place_of(key).partition
     except (TypeError, ValueError) as error:
-        raise _bad_changelog(f"a record has the key {key!r}, which is not PARTITION/BUCKET") from error
+        raise _bad_changelog(f"a record has the key {key!r}, which is not PARTITION/BUCKET/EPOCH") from error
 
 
 async def _process(app: StreamApp, batch: Batch) -> None:
@@ -257,7 +271,7 @@ def build_app(
         producer_linger=0,
         producer_max_request_size=MAX_MESSAGE_BYTES,
         consumer_max_fetch_size=1024 * 1024,
-        stream_buffer_maxsize=12,
+        stream_buffer_maxsize=4,
         stream_wait_empty=True,
         stream_recovery_delay=0.0,
         # A standby would be fetched all the time beside the sources, one record a message, and costs its memory twice.

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from streams.options import AnomalySensitivity, AnomalyThreshold, LeastInterval, TrustModel
+
 
 def stream_worker(
     bootstrap: Annotated[
@@ -15,11 +17,10 @@ def stream_worker(
     commit_interval: Annotated[
         float, typer.Option(min=0.1, help="seconds between commits: snapshots, then source offsets")
     ] = 5.0,
-    trust_model: Annotated[str, typer.Option(help="beta (evidence) or classic (the sources' running score)")] = "beta",
-    anomaly_threshold: Annotated[float | None, typer.Option(help="flag a value at this score or above")] = None,
-    anomaly_sensitivity: Annotated[
-        float | None, typer.Option(help="share of values to flag, 0.00012 to 0.0025 (instead of a threshold)")
-    ] = None,
+    trust_model: TrustModel = "beta",
+    anomaly_threshold: AnomalyThreshold = None,
+    anomaly_sensitivity: AnomalySensitivity = None,
+    least_interval: LeastInterval = 10.0,
     rules: Annotated[
         Path | None,
         typer.Option(envvar="FLEETPULSE_RULES", help="pack of rules, read again when it changes; else the default"),
@@ -38,10 +39,13 @@ def stream_worker(
     from streams.rules.load import pack_of
     from streams.worker import run_worker
 
-    settings = load_settings()
+    settings = load_settings(bootstrap=bootstrap)
     configure_logs(settings.log_level, settings.log_format, "stream-worker")
     config = pipeline_config(
-        trust_model=trust_model, anomaly_threshold=anomaly_threshold, anomaly_sensitivity=anomaly_sensitivity
+        trust_model=trust_model,
+        anomaly_threshold=anomaly_threshold,
+        anomaly_sensitivity=anomaly_sensitivity,
+        least_interval_s=least_interval,
     )
     config = replace(config, rules=pack_of(rules))
-    asyncio.run(run_worker(bootstrap, commit_interval_s=commit_interval, config=config, rules=rules))
+    asyncio.run(run_worker(settings.bootstrap, commit_interval_s=commit_interval, config=config, rules=rules))

@@ -14,7 +14,7 @@ from streams.operators.arrays import SlotArrays
 from streams.operators.slots import Slots
 
 Doubles = npt.NDArray[np.float64]
-_RELIABILITY, _LIVENESS = 0, 1
+_RELIABILITY, _LIVENESS, _BEHAVIOUR = (trust_factors.FACTORS.index(n) for n in ("reliability", "liveness", "behaviour"))
 _ERRORS, _SUCCESSES, _REQUESTS = (METRICS.index(name) for name in ("error_rate", "success_rate", "request_count"))
 
 
@@ -37,9 +37,8 @@ def note_reports(
     """Reliability and behaviour, one update for both: `values` f8[n, METRICS], the `flags` among them."""
     requests = trust_factors.reliability(values[:, _ERRORS], values[:, _SUCCESSES], values[:, _REQUESTS])
     seen = trust_factors.behaviour(values, flags.row, config.flag_weight)
-    nothing = np.zeros_like(requests)
-    evidence = np.concatenate([requests, nothing, seen], axis=1)
-    trust.update_factors(config, arrays, slots, _RELIABILITY, evidence, times_s)
+    evidence = np.concatenate([requests, seen], axis=1)
+    trust.update_factors(config, arrays, slots, _RELIABILITY, evidence, times_s, step=_BEHAVIOUR - _RELIABILITY)
 
 
 def note_beats(config: trust.TrustConfig, arrays: SlotArrays, slots: Slots, missed: Doubles, times_s: Doubles) -> None:

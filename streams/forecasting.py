@@ -36,11 +36,6 @@ class Forecaster:
             for name, of in self._configs.items()
         }
 
-    def prepare(self) -> None:
-        """Compile the kernel, or load it from Numba's cache."""
-        for config in self._configs.values():
-            forecast.prepare(config)
-
     def arrays(self, name: str) -> SlotArrays:
         """Empty state of the series of store `name`."""
         return SlotArrays(forecast.fields(self._configs[name].targets))

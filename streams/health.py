@@ -9,6 +9,7 @@ from infra.health.component import StallWatch, health_of_work
 from infra.runtime.clock import Clock
 from streams.app import StreamApp
 from streams.pipeline import SOURCES
+from streams.rules.watch import RulesFile, health_of_rules
 
 PATIENCE_S = 20.0
 """Below the patience of the worker's own stall watch: it is seen before it gives up."""
@@ -35,19 +36,25 @@ def has_nothing_to_do(app: StreamApp) -> bool:
 
 
 class StreamHealth(Component):
-    """Degraded when records wait for `PATIENCE_S` and none gets processed."""
+    """Degraded when records wait for `PATIENCE_S` and none gets processed, and while a file of rules is bad."""
 
-    def __init__(self, app: StreamApp, clock: Clock) -> None:
+    def __init__(self, app: StreamApp, clock: Clock, rules: RulesFile | None = None) -> None:
         super().__init__("stream-worker")
         self._app = app
         self._clock = clock
+        self._rules = rules
         self._watch = StallWatch()
 
     def health(self) -> Health:
         """How it is now."""
         lag = lag_of(self._app)
         waited_s = self._watch.waited_s(lag, self._app.progress.batches, self._clock.monotonic_s())
-        return health_of_work(waited_s, lag, PATIENCE_S, "records")
+        at_work = health_of_work(waited_s, lag, PATIENCE_S, "records")
+        return at_work if at_work.reason else health_of_rules(self._rules_problem)
+
+    @property
+    def _rules_problem(self) -> str | None:
+        return self._rules.problem if self._rules is not None else None
 
     def progress(self) -> int:
         """Batches processed, and looks at the clock that found nothing waiting."""
@@ -62,5 +69,6 @@ class StreamHealth(Component):
             "outputs_total": float(app.progress.emitted),
             "lag": float(lag_of(app)),
             "partitions": float(len(app.partitions)),
+            "rules_problem": float(self._rules_problem is not None),
             "agents": float(sum(len(state.agents) for state in app.partitions.values())),
         }

@@ -1,4 +1,4 @@
-"""Where rules meet the pipeline: what operators found goes in, rows of fleet.signals (and fleet.alerts) come out."""
+"""Where rules meet the pipeline: what operators found goes in, rows of fleet.signals come out."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from streams.operators.silent import Finding
 from streams.operators.slots import Slots
 from streams.operators.trust import TrustScores
 from streams.outputs import Outputs
-from streams.rules import elapsed, findings
+from streams.rules import absence, elapsed, findings
 from streams.rules.engine import Engine, Fleet, Source, judge_column
-from streams.rules.groups import COMPLETE_EVERY_S, violations_within_hour
+from streams.rules.groups import COMPLETE_EVERY_S
 from streams.rules.instances import Event, key_of
 from streams.rules.model import Pack
-from streams.rules.rows import alert_row, signal_row
+from streams.rules.rows import signal_row
 from streams.state.partition import PartitionState
 from streams.state.stores import SERIES_SEPARATOR
 
-SIGNALS, ALERTS = "fleet.signals", "fleet.alerts"
+SIGNALS = "fleet.signals"
 EVERY_S = 1.0
 """How often time is looked at for rules, and how often a summary is sent without need."""
 Doubles = npt.NDArray[np.float64]
@@ -38,11 +38,10 @@ def fleet_of(state: PartitionState) -> Fleet:
 
 
 class Signals:
-    """The rules in force. `alerts_directly`: write fleet.alerts too, for who runs without an alert manager."""
+    """The rules in force."""
 
-    def __init__(self, pack: Pack, *, alerts_directly: bool) -> None:
+    def __init__(self, pack: Pack) -> None:
         self.engine = Engine(pack)
-        self._alerts_directly = alerts_directly
 
     def use(self, pack: Pack) -> None:
         """Judge by another pack from the next batch on; what its absence ends, the next tick resolves."""
@@ -50,10 +49,7 @@ class Signals:
 
     def _add(self, state: PartitionState, events: Iterable[Event], outputs: Outputs) -> None:
         fleet = fleet_of(state)
-        rows = [signal_row(fleet, event) for event in events]
-        outputs.add(SIGNALS, rows)
-        if self._alerts_directly:
-            outputs.add(ALERTS, map(alert_row, rows))
+        outputs.add(SIGNALS, [signal_row(fleet, event) for event in events])
         if changed := state.instances.changed:
             state.touch(state.agents.buckets[np.fromiter(changed, np.int32, len(changed))])
             changed.clear()
@@ -89,6 +85,7 @@ class Signals:
     def custom(
         self,
         state: PartitionState,
+        source: Source,
         names: Sequence[str],
         agent_ids: pl.Series,
         values: Doubles,
@@ -101,11 +98,11 @@ class Signals:
         every = np.array(names)
         for name in sorted(set(names)):
             metric = f"custom:{name}"
-            if any(self.engine.columns("agents", (metric,))):
+            if any(self.engine.columns(source, (metric,))):
                 of = every == name
                 ids = agent_ids.filter(pl.Series(of))
                 column = values[of].reshape(-1, 1)
-                self.values(state, "agents", (metric,), ids, slots[of], column, times_s[of], now_s, outputs)
+                self.values(state, source, (metric,), ids, slots[of], column, times_s[of], now_s, outputs)
 
     def flags(
         self,
@@ -162,9 +159,17 @@ class Signals:
         fleet = fleet_of(state)
         self._add(state, findings.on_forecasts(self.engine, state.instances, fleet, slots, rows, now_s), outputs)
 
-    def arrivals(self, state: PartitionState, topic: str, slots: Slots, arrived_s: Doubles) -> None:
-        """Note for absence rules that events came."""
-        elapsed.note_arrivals(self.engine, state.agents.arrays["heard"], topic, slots, arrived_s)
+    def arrivals(
+        self, state: PartitionState, topic: str, frame: pl.DataFrame, slots: Slots, arrived_s: Doubles
+    ) -> None:
+        """Note for absence rules that events came, and of which metrics."""
+        absence.note_arrivals(self.engine, state.agents.arrays["heard"], topic, slots, arrived_s)
+        absence.note_metrics(self.engine, state.stores["sent"], topic, frame, arrived_s)
+
+    def spending(self, state: PartitionState, topic: str, frame: pl.DataFrame, slots: Slots, times_s: Doubles) -> None:
+        """Add up for budgets what a batch of `topic` says of agents `slots` i4[n] at event times f8[n]."""
+        if rules := self.engine.budgets:
+            state.scopes.note(rules, state.stores["budgets"], fleet_of(state), topic, frame, slots, times_s)
 
     def time(self, state: PartitionState, now_s: float, until_s: Mapping[str, float], outputs: Outputs) -> None:
         """What time brings, at most every `EVERY_S`; `until_s` by topic, up to when all that arrived was processed."""
@@ -174,8 +179,12 @@ class Signals:
         fleet, beats_until_s = fleet_of(state), until_s.get("fleet.heartbeats")
         ended = elapsed.on_time(self.engine, state.instances, fleet, now_s, beats_until_s)
         self._add(state, ended, outputs)
-        heard = state.agents.arrays["heard"]
-        absent = elapsed.on_absence(self.engine, state.instances, fleet, heard, until_s, now_s)
+        if not self.engine.absences:
+            return
+        arrays, sent = state.agents.arrays, state.stores["sent"]
+        state.sent_metrics.cover(sent, state.agents)
+        heard = absence.Heard(arrays["heard"], sent, state.sent_metrics, arrays["heartbeat"]["status"])
+        absent = absence.on_absence(self.engine, state.instances, fleet, heard, until_s, now_s)
         self._add(state, absent, outputs)
 
     def summary(
@@ -187,18 +196,16 @@ class Signals:
             return
         groups.told_s = now_s
         complete = now_s - groups.complete_s >= COMPLETE_EVERY_S
-        slots = np.arange(len(state.owners), dtype=np.int32)
+        arrays, count = state.agents.arrays, len(state.owners)
         groups.cover(fleet_of(state))
-        found = groups.sums(
-            state.agents.arrays["heartbeat"]["status"][: slots.size],
-            trust.read(config, state.agents.arrays["trust"], slots, now_s),
-            violations_within_hour(state.agents.arrays["violations"], slots.size, now_s),
-        )
-        told = groups.changed(found, complete=complete)
+        state.standings.refresh(config, arrays["trust"], arrays["violations"], count, now_s)
+        told = groups.changed(arrays["heartbeat"]["status"][:count], state.standings, complete=complete)
         if complete:
             groups.complete_s = now_s
-        if told or complete:
-            outputs.add(SIGNALS, [_summary_row(state, [group.row() for group in told], now_s, complete=complete)])
+        spent = state.scopes.groups(self.engine.budgets, state.stores["budgets"], now_s, complete=complete)
+        if told or spent or complete:
+            rows = [*(group.row() for group in told), *spent]
+            outputs.add(SIGNALS, [_summary_row(state, rows, now_s, complete=complete)])
 
 
 def _summary_row(

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
 import threading
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from infra.health import publishing
 from infra.runtime.clock import SystemClock
-from infra.runtime.errors import FleetpulseError, TopicMismatchError
+from infra.runtime.errors import BrokerUnreachableError, FleetpulseError, TopicMismatchError
 from infra.runtime.kafka import partition_counts, producer, supports_idempotence
 from infra.runtime.lifecycle import CleanUps, stop_on_signals
 from infra.runtime.logs import get_logger
 from infra.runtime.memory import calm_garbage_collector
+from infra.runtime.threads import switch_threads_often
 from schemas.catalogue import STREAMS_CHANGELOG
 from streams.app import StreamApp, build_app
 from streams.health import StreamHealth, has_nothing_to_do, lag_of
+from streams.outputs import Outputs
 from streams.pipeline import SOURCES, Pipeline, PipelineConfig
 from streams.progress import StallWatch
 from streams.rules.watch import LOOK_EVERY_S, RulesFile
 from streams.state.partition import PartitionState
+from streams.warm_up import OUTPUT_TOPICS, warm_up
 
-TICK_S = 0.3
+TICK_S = 0.2
 """How long a trust score may wait for others of its partition, and how often heartbeat deadlines are looked at."""
+LONGEST_TICK_S = 0.5
+_TICK_SHARE = 0.15
+"""Of the time at most: with many agents ticks are further apart, up to `LONGEST_TICK_S`, and a score tells more."""
 STALL_PATIENCE_S = 60.0
 STOP_DEADLINE_S = 20.0
 FAILED_DEADLINE_S = 5.0
@@ -65,19 +75,22 @@ async def check_topics(bootstrap: str) -> int:
 
 async def tick_forever(app: StreamApp) -> None:
     """Look at deadlines and publish coalesced scores, every `TICK_S`; the lock keeps batches and ticks apart."""
+    worked_s = 0.0
     while True:
-        await asyncio.sleep(TICK_S)
-        sent = [await _tick(app, state) for state in list(app.partitions.values())]
-        await asyncio.gather(*(asyncio.shield(answer) for answer in sent if answer is not None))
+        await asyncio.sleep(min(max(TICK_S, worked_s / _TICK_SHARE), LONGEST_TICK_S))
+        # Side by side: one partition may be waiting for its snapshot.
+        turns = await asyncio.gather(*(_tick(app, state) for state in app.partitions.values()))
+        worked_s = sum(took_s for took_s, _ in turns)
+        await asyncio.gather(*(asyncio.shield(answer) for _, answer in turns if answer is not None))
         app.progress.idle_turns += has_nothing_to_do(app)
 
 
-async def _tick(app: StreamApp, state: PartitionState) -> asyncio.Future[None] | None:
-    """One look at one partition; the answer to what was sent, if anything was."""
+async def _tick(app: StreamApp, state: PartitionState) -> tuple[float, asyncio.Future[None] | None]:
+    """One look at one partition: its processor time, s, and the answer to what was sent, if anything was."""
     assert app.pipeline is not None
     async with app.changing(state):
         now_s = app.clock.now_s()
-        outputs = await asyncio.to_thread(
+        look = partial(
             app.pipeline.tick,
             state,
             now_s,
@@ -85,7 +98,15 @@ async def _tick(app: StreamApp, state: PartitionState) -> asyncio.Future[None] |
             steps_until_s=_seen_until_s(app, "fleet.lifecycle", state.partition, now_s),
             until_s=_others_until_s(app, state.partition, now_s),
         )
-        return app.send(state, outputs)
+        outputs, worked_s = await asyncio.to_thread(_timed, look)
+        return worked_s, app.send(state, outputs)
+
+
+def _timed(work: Callable[[], Outputs]) -> tuple[Outputs, float]:
+    """What `work` returns, and its processor time, s: what it waits for, others' work at most, is no reason to wait."""
+    began_s = time.thread_time()
+    outputs = work()
+    return outputs, time.thread_time() - began_s
 
 
 def _others_until_s(app: StreamApp, partition: int, now_s: float) -> dict[str, float]:
@@ -147,9 +168,15 @@ async def _gave_up(app: StreamApp) -> None:
     raise app.unable
 
 
-async def _announce(app: StreamApp) -> None:
-    """Print the ready line once partitions have been recovered, or the group has been joined without any."""
+async def _announce(app: StreamApp, bootstrap: str) -> None:
+    """Print the ready line once partitions have been recovered, or the group has been joined without any.
+
+    Partitions are counted again: a broker that was given some a moment ago may not have told of them at the start.
+    Raises `TopicMismatchError`.
+    """
     await app.settled.wait()
+    with contextlib.suppress(BrokerUnreachableError):  # away meanwhile: it is asked for nothing else either
+        await check_topics(bootstrap)
     sys.stdout.write(
         json.dumps({"event": "ready", "process": "stream-worker", "partitions": sorted(app.partitions)}) + "\n"
     )
@@ -165,27 +192,31 @@ async def run_worker(
     """
     await check_topics(bootstrap)
     calm_garbage_collector()
+    switch_threads_often()
     idempotent = await supports_idempotence(bootstrap)
-    await asyncio.to_thread(Pipeline(config).warm_up, SystemClock().now_s())
+    await asyncio.to_thread(warm_up, Pipeline(config), SystemClock().now_s())
     app = build_app(bootstrap, commit_interval_s=commit_interval_s, config=config)
     app.output_producer = producer(bootstrap, idempotent=idempotent, linger_ms=0)
     app.snapshots_one_by_one = not idempotent  # both mark Tansu
+    file = None if rules is None else RulesFile(rules, config.rules)
     clean_ups = CleanUps()
     with stop_on_signals() as asked:
         try:
             await app.output_producer.start()
             clean_ups.add("output producer", app.output_producer.stop)
+            for topic in OUTPUT_TOPICS:  # else the first rows of each wait for the broker to say where it is
+                await app.output_producer.partitions_for(topic)
             await app.start()
             clean_ups.add("faust", app.stop)
-            async with publishing(StreamHealth(app, app.clock), bootstrap, process="stream-worker"):
-                await _run_until(asked, app, None if rules is None else RulesFile(rules, config.rules))
+            async with publishing(StreamHealth(app, app.clock, file), bootstrap, process="stream-worker"):
+                await _run_until(asked, app, file, bootstrap)
         finally:
             deadline_s = STOP_DEADLINE_S if asked.is_set() else FAILED_DEADLINE_S
             _end_for_sure(deadline_s + _END_AFTER_S)
             await clean_ups.run(deadline_s)
 
 
-async def _run_until(asked: asyncio.Event, app: StreamApp, file: RulesFile | None) -> None:
+async def _run_until(asked: asyncio.Event, app: StreamApp, file: RulesFile | None, bootstrap: str) -> None:
     """Work until asked to stop. Raises what the worker gave up for."""
     tasks = [
         asyncio.create_task(work)
@@ -194,7 +225,7 @@ async def _run_until(asked: asyncio.Event, app: StreamApp, file: RulesFile | Non
             _watch(app),
             _crashed(app),
             _gave_up(app),
-            _announce_forever(app),
+            _announce_forever(app, bootstrap),
             _follow_rules(app, file),
         )
     ]
@@ -214,7 +245,7 @@ def _end_for_sure(after_s: float) -> None:
     timer.start()
 
 
-async def _announce_forever(app: StreamApp) -> None:
+async def _announce_forever(app: StreamApp, bootstrap: str) -> None:
     """The ready line, then nothing: a task that ends would end the worker."""
-    await _announce(app)
+    await _announce(app, bootstrap)
     await asyncio.Event().wait()

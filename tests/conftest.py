@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterator
+import warnings
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from broker_fixtures import BrokerFactory, FreshTopics
+from hypothesis import HealthCheck, settings
+from tidy_loop import LEFT_OPEN, LeftOpenWarning, use_tidy_loops
 
 from infra.broker.interface import Broker
 from infra.broker.jars import fetch
@@ -23,6 +27,10 @@ from infra.runtime.errors import BrokerStartError
 from infra.runtime.settings import load_settings
 
 IN_CI = os.environ.get("CI") == "true"
+use_tidy_loops()
+# How long an example takes says what else the machine does. (In CI Hypothesis lets go of these limits by itself.)
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @contextlib.contextmanager
@@ -34,6 +42,17 @@ def _running(kind: str, data_dir: Path) -> Iterator[Broker]:
         yield broker
     finally:
         broker.stop(deadline_s=5)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Warn of connections that a test left open, under its own name; the summary shows it."""
+    result = yield
+    while LEFT_OPEN:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", LeftOpenWarning)
+            item.warn(LeftOpenWarning(LEFT_OPEN.pop()))
+    return result
 
 
 def _kafka_or_skip() -> None:
@@ -68,9 +87,6 @@ def any_broker(request: pytest.FixtureRequest) -> Broker:
     return broker
 
 
-FreshTopics = Callable[..., Awaitable[list[str]]]
-
-
 @pytest.fixture
 def fresh_topics() -> FreshTopics:
     """`await fresh_topics(broker, "a", "b", partitions=4)` creates topics nobody else has; returns their names."""
@@ -82,9 +98,6 @@ def fresh_topics() -> FreshTopics:
         return [plan.name for plan in plans]
 
     return create
-
-
-BrokerFactory = Callable[[str], Broker]
 
 
 @pytest.fixture

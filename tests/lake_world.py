@@ -48,6 +48,8 @@ class Source:
     bad: int = 0
     _seq: Counter[int] = field(default_factory=Counter)
     _bits: int = field(default_factory=new_session_bits)
+    # Of all its events, so that an hour that ends meanwhile makes no third folder.
+    _began_us: int = field(default_factory=lambda: time.time_ns() // 1000)
 
     def record(self, agent: int, timestamp_us: int, topic: str) -> tuple[bytes, bytes, bytes]:
         """Id, key and message of an agent's next event."""
@@ -75,14 +77,13 @@ class Source:
             await client.stop()
 
     async def _round(self, client: object, number: int, twice_every: int, bad_every: int) -> None:
-        now_us = time.time_ns() // 1000
         by_topic: dict[str, list[tuple[int, bytes | None, bytes, int]]] = {"fleet.metrics": [], "fleet.heartbeats": []}
         ids = []
         for agent in range(self.agents):
             topic = "fleet.metrics" if (number + agent) % 3 else "fleet.heartbeats"
             # Every other round is an hour old: groups have several files.
-            identity, key, value = self.record(agent, now_us - HOUR_US * (number % 2), topic)
-            row = (partition_of(key, PARTITIONS), key, value, now_us // 1000)
+            identity, key, value = self.record(agent, self._began_us - HOUR_US * (number % 2), topic)
+            row = (partition_of(key, PARTITIONS), key, value, time.time_ns() // 1_000_000)
             by_topic[topic].append(row)
             ids.append(identity)
             if twice_every and (number * self.agents + agent) % twice_every == 0:
@@ -118,7 +119,7 @@ class WriterProcess:
     async def ready(self) -> dict[str, object]:
         """Its ready line."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(120):
             line = await self.process.stdout.readline()
         assert line, self.log.read_text()[-3000:]
         found: dict[str, object] = json.loads(line)
@@ -126,7 +127,7 @@ class WriterProcess:
 
     async def died(self) -> int:
         """Wait for its end; its exit status."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             return await self.process.wait()
 
     async def stop(self) -> int:
@@ -185,7 +186,7 @@ def rows(lake: Path, table: str) -> list[dict[str, object]]:
     return [r for path in visible_files(lake, table) for r in pq.read_table(path, partitioning=None).to_pylist()]
 
 
-async def until(condition: Callable[[], bool], what: str, timeout_s: float = 40) -> None:
+async def until(condition: Callable[[], bool], what: str, timeout_s: float = 120) -> None:
     """Wait for something that files show."""
     end = time.monotonic() + timeout_s
     while not _safely(condition):

@@ -41,12 +41,13 @@ class Receiver:
     connections: int = 0
     port: int = 0
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    serving: list[asyncio.Task[Any] | None] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/T0KEN"
 
-    async def wait_for(self, condition: Callable[[], bool], within_s: float = 30) -> None:
+    async def wait_for(self, condition: Callable[[], bool], within_s: float = 60) -> None:
         async with asyncio.timeout(within_s), self.changed:
             await self.changed.wait_for(condition)
 
@@ -56,6 +57,8 @@ class Receiver:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        # The loop refers weakly to tasks, and asyncio lets go of one whose client is gone: it would end as rubbish.
+        self.serving.append(asyncio.current_task())
         try:
             while await self._one(reader, writer):
                 pass
@@ -93,10 +96,20 @@ async def receiver(*answers: bytes | Answer) -> AsyncIterator[Receiver]:
         yield made
     finally:
         server.close()
-        ours = [t for t in asyncio.all_tasks() - tasks_before if t.get_coro().__qualname__ == "Receiver.serve"]  # type: ignore[union-attr]  # a coroutine of ours
-        for task in ours:
-            task.cancel()
-        await asyncio.gather(*ours, return_exceptions=True)
+        await _end_connections(tasks_before)
+
+
+async def _end_connections(tasks_before: set[asyncio.Task[Any]]) -> None:
+    """Also of a connection that is just being accepted: its task is there when the loop's own one for it is done."""
+    while True:
+        named = [(task, task.get_coro().__qualname__) for task in asyncio.all_tasks() - tasks_before]  # type: ignore[union-attr]  # every task has a coroutine
+        ours = [(task, name) for task, name in named if name.endswith((".serve", "._accept_connection2"))]
+        if not ours:
+            return
+        for task, name in ours:
+            if name.endswith(".serve"):
+                task.cancel()
+        await asyncio.gather(*(task for task, _ in ours), return_exceptions=True)
 
 
 async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -34,6 +34,7 @@ from schemas.catalogue import METRICS, STREAM_SOURCES, STREAMS_CHANGELOG
 from schemas.record import decode_record, encode_single_object
 from schemas.registry import SchemaBook, topic_schema
 from streams.pipeline import Pipeline, PipelineConfig
+from streams.state.epochs import newest
 from streams.state.partition import PartitionState
 
 FLEETPULSE = str(Path(sys.executable).with_name("fleetpulse"))
@@ -272,7 +273,8 @@ async def rebuild(bootstrap: str) -> Rebuild:
     line = pipeline()
     expected, recovered = {}, {}
     for number in range(PARTITIONS):
-        snapshots = {record.key: record.value for record in records.pop((STREAMS_CHANGELOG, number))}
+        latest = {record.key: record.value for record in records.pop((STREAMS_CHANGELOG, number))}
+        snapshots = newest({key: raw for key, raw in latest.items() if raw is not None})
         expected[number], recovered[number] = line.restore(number), line.restore(number, snapshots.values())
     for (topic, number), some in records.items():
         rest = [record for record in some if record.offset >= committed[topic, number]]
@@ -297,23 +299,26 @@ class WorkerProcess:
     async def ready(self) -> dict[str, Any]:
         """Its ready line."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(120):  # five that start at once on a machine with other work took 40 s
             line = await self.process.stdout.readline()
         assert line, self.said()
         found: dict[str, Any] = json.loads(line)
         return found
 
-    async def died(self, within_s: float = 60) -> int:
+    async def died(self, within_s: float = 120) -> int:
         """Wait for its end; its exit status."""
-        async with asyncio.timeout(within_s):
-            return await self.process.wait()
+        try:
+            async with asyncio.timeout(within_s):
+                return await self.process.wait()
+        except TimeoutError as error:
+            raise AssertionError(f"still alive after {within_s:g} s: {self.said()}") from error
 
     async def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
         self.process.kill()
         await self.died()
 
-    async def stop(self, within_s: float = 15) -> int:
+    async def stop(self, within_s: float = 60) -> int:
         """SIGTERM, then its exit status."""
         self.process.send_signal(signal.SIGTERM)
         return await self.died(within_s)
@@ -342,7 +347,7 @@ async def worker(
             await process.wait()
 
 
-async def caught_up(bootstrap: str, fleet: Fleet, within_s: float = 60) -> None:
+async def caught_up(bootstrap: str, fleet: Fleet, within_s: float = 120) -> None:
     """Wait until the group has committed all that the fleet published; counts records, bad ones too."""
     wanted = fleet.published + len(fleet.bad)
     end = time.monotonic() + within_s

@@ -59,6 +59,7 @@ def main(json_output: bool) -> None:
     row("published", lambda r: f"{r['published']:,}", "")
     row("missing / double", lambda r: f"{r['missing']} / {r['duplicates']}", "0 / 0")
     row("event to score p99", lambda r: f"{r['latency_s']['event_to_score']['p99']:.3f} s", "1 s at full rate")
+    row("event to score p99, after 10 s", lambda r: f"{r['latency_s']['event_to_score_settled']['p99']:.3f} s", "")
     row("event to alert p99", lambda r: f"{r['latency_s']['event_to_alert']['p99']:.3f} s", "1 s at 1,000 events/s")
     row("event to queryable p99", lambda r: f"{r['latency_s']['event_to_queryable']['p99']:.3f} s", "")
     for name in full["processes"]:

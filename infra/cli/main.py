@@ -1,7 +1,9 @@
 """`fleetpulse`: finds its commands by entry point, loads one when it is called, turns our errors into one line.
 
 A command is an entry point of group `fleetpulse.commands` that names a Typer app (a group of commands) or a function
-(one command). Modules with commands import what is heavy inside the function, so that `--help` is quick.
+(one command). A group NAME may have further commands, of other parts of the house: entry points of group
+`fleetpulse.commands.NAME`, functions all. Modules with commands import what is heavy inside the function, so that
+`--help` is quick.
 """
 
 from __future__ import annotations
@@ -26,9 +28,16 @@ def _command(name: str, function: Callable[..., None], **more: Any) -> typer.Typ
     return single
 
 
-def _load(entry: EntryPoint) -> typer.Typer:
+def load(entry: EntryPoint) -> typer.Typer:
+    """The app of a command, with what other parts add to its group. Raises `ModuleNotFoundError`."""
     loaded: Any = entry.load()
-    return loaded if isinstance(loaded, typer.Typer) else _command(entry.name, loaded)
+    if not isinstance(loaded, typer.Typer):
+        return _command(entry.name, loaded)
+    known = {command.name for command in loaded.registered_commands}
+    for added in entry_points(group=f"{GROUP}.{entry.name}"):
+        if added.name not in known:
+            loaded.command(added.name)(added.load())
+    return loaded
 
 
 class EntryPointGroup(TyperGroup):
@@ -45,7 +54,7 @@ class EntryPointGroup(TyperGroup):
         for entry in entry_points(group=GROUP):
             if entry.name == cmd_name:
                 try:
-                    loaded = _load(entry)
+                    loaded = load(entry)
                 except ModuleNotFoundError as error:
                     loaded = _missing(cmd_name, error)
                 command = typer.main.get_command(loaded)

@@ -17,6 +17,8 @@ from infra.doctor.finding import Finding
 LEAST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 2 * 1024**3
 _NOT_FOR_RUNNING = frozenset({"all", "dev"})
+_OPTIONAL = frozenset({"presidio"})
+"""Extras that no part needs, and that no other extra brings along."""
 _REQUIREMENT = re.compile(r"^(?P<package>[A-Za-z0-9_.-]+)[^;]*(?:;.*extra == ['\"](?P<extra>[^'\"]+)['\"])?")
 _DOCKER_ANSWERS_WITHIN_S = 2.0
 
@@ -49,6 +51,8 @@ def requirements_by_extra(requirements: list[str] | None = None) -> dict[str, li
 def _extra_finding(extra: str, names: list[str]) -> Finding:
     absent = [name for name in names if _installed(name) is None]
     name = f"packages:{extra}"
+    if absent and extra in _OPTIONAL:
+        return Finding(name, "ok", f"not installed: {', '.join(absent)} (optional)")
     if absent:
         wanted = "fleetpulse" if extra == "base" else f"fleetpulse[{extra}]"
         return Finding(name, "missing", f"not installed: {', '.join(absent)}", f"pip install '{wanted}'")

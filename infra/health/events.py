@@ -16,6 +16,8 @@ from schemas.registry import topic_schema
 TENANT = "fleetpulse"
 """user_id and deployment_id of our own processes."""
 MOST_METRICS = 64
+RESTARTS = "restarts"
+"""The metric that says how often who started the process had started it before; none where nobody counts."""
 _LONGEST_NAME = 100
 _COUNTER = "_total"
 
@@ -60,11 +62,11 @@ class EventMaker:
         )
 
     def metrics(self, values: Mapping[str, float], now_s: float) -> Event:
-        """Custom metrics, `MOST_METRICS` at most, finite ones only; a counter `X_total` becomes the rate `X_per_s`.
+        """Uptime and custom metrics, `MOST_METRICS` at most and finite; of a counter `X_total` the rate `X_per_s`.
 
         A counter that was not there at the last call, and one that went back, has no rate yet.
         """
-        return self._event("fleet.metrics", now_s, custom=self._custom(values, now_s))
+        return self._event("fleet.metrics", now_s, uptime=now_s - self.started_s, custom=self._custom(values, now_s))
 
     def _custom(self, values: Mapping[str, float], now_s: float) -> list[dict[str, Any]]:
         known, passed_s = self._counters, now_s - self._counted_s

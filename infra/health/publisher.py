@@ -19,15 +19,16 @@ from importlib.metadata import PackageNotFoundError, version
 from aiokafka.errors import KafkaError
 
 from infra.health.component import Health, HealthStatus, MonitorableComponent
-from infra.health.events import Event, EventMaker
+from infra.health.events import RESTARTS, Event, EventMaker
 from infra.health.instance import claim_instance
+from infra.health.pulse import pulsing
 from infra.health.registry import health_of
 from infra.runtime.batch_send import partition_of
 from infra.runtime.clock import Clock, SystemClock
 from infra.runtime.errors import FleetpulseError
 from infra.runtime.kafka import AIOKafkaProducer, partition_counts, producer
 from infra.runtime.logs import get_logger
-from infra.runtime.settings import load_settings
+from infra.runtime.settings import Settings, load_settings
 
 LOOK_S = 1.0
 """How often a component that tells no observer is asked for its health."""
@@ -59,6 +60,7 @@ class Publisher:
         agent_id: str,
         *,
         interval_s: float,
+        restarts: int | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._component = component
@@ -66,6 +68,7 @@ class Publisher:
         self._clock = clock or SystemClock()
         self._interval_s = interval_s
         self._events = EventMaker(agent_id, socket.gethostname(), _version(), interval_s, self._clock.now_s())
+        self._incarnation = {} if restarts is None else {RESTARTS: float(restarts)}
         self._producer: AIOKafkaProducer | None = None
         self._partitions: dict[str, int] = {}
         self._unsent: list[Event] = []
@@ -119,7 +122,8 @@ class Publisher:
     async def _round(self) -> bool:
         """Send what waits, or else a beat and metrics made now; whether it was acknowledged."""
         if not self._unsent:
-            self._unsent = [self._events.metrics(self._component.metrics(), self._clock.now_s()), self._beat()]
+            told = self._incarnation | dict(self._component.metrics())
+            self._unsent = [self._events.metrics(told, self._clock.now_s()), self._beat()]
         return await self._send_unsent()
 
     async def _send_unsent(self) -> bool:
@@ -153,11 +157,7 @@ class Publisher:
             if missing := [topic for topic in _TOPICS if topic not in counts]:
                 raise TopicsAbsentError(f"the broker at {self._bootstrap} has no topic {', '.join(missing)}")
             starting = producer(self._bootstrap, idempotent=False, request_timeout_ms=_REQUEST_MS)
-            try:
-                await starting.start()
-            except BaseException:
-                await starting.stop()
-                raise
+            await starting.start()
             self._partitions, self._producer = counts, starting
         return self._producer
 
@@ -188,16 +188,32 @@ async def publishing(
 
     Returns at once, also when no broker answers; nothing that happens to the publishing is raised in the block.
     `instance` is by default this host's name and the lowest number that no other such process has; `interval_s` the
-    setting FLEETPULSE_SELF_AUDIT_INTERVAL_S, 5 s.
+    setting FLEETPULSE_SELF_AUDIT_INTERVAL_S, 5 s. Where FLEETPULSE_PULSE_FILE names a file, a sign of life is there.
     """
     settings = load_settings()
-    if not settings.self_audit:
+    async with contextlib.AsyncExitStack() as signs:
+        if settings.pulse_file is not None:
+            await signs.enter_async_context(pulsing(component, settings.pulse_file))
+        if settings.self_audit:
+            await signs.enter_async_context(_published(component, bootstrap, process, instance, interval_s, settings))
         yield
-        return
+
+
+@contextlib.asynccontextmanager
+async def _published(
+    component: MonitorableComponent,
+    bootstrap: str,
+    process: str,
+    instance: str | None,
+    interval_s: float | None,
+    settings: Settings,
+) -> AsyncIterator[None]:
     claimed = claim_instance(process, bootstrap) if instance is None else None
     name = claimed.name if claimed is not None else instance
     every_s = settings.self_audit_interval_s if interval_s is None else interval_s
-    publisher = Publisher(component, bootstrap, f"fleetpulse:{process}:{name}", interval_s=every_s)
+    publisher = Publisher(
+        component, bootstrap, f"fleetpulse:{process}:{name}", interval_s=every_s, restarts=settings.restarts
+    )
     running = asyncio.create_task(publisher.run(), name="self-audit")
     try:
         yield

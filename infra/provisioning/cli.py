@@ -29,9 +29,9 @@ def _bootstrap(named: str | None) -> str:
     from infra.runtime.errors import BrokerUnreachableError
     from infra.runtime.settings import load_settings
 
-    settings = load_settings()
-    if named or settings.bootstrap:
-        return named or settings.bootstrap
+    settings = load_settings(bootstrap=named)
+    if settings.bootstrap:
+        return settings.bootstrap
     local = serving(settings.data_dir)
     if local is None:
         raise BrokerUnreachableError(

@@ -61,7 +61,7 @@ def _days(seconds: int) -> str:
 def _section(topic: Topic) -> list[str]:
     schema = load_schema(topic.schema)
     facts = {
-        "written by": "streams" if topic.derived else "producers",
+        "written by": topic.written_by if topic.derived else "producers",
         "key": f"`{topic.key}`",
         "kept on the broker": "the latest of each key" if topic.compacted else _days(topic.retention_s),
         "in the lake": f"table `{topic.table}`, {_days(topic.lake_retention_s)}",

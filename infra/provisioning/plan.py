@@ -8,12 +8,26 @@ from types import MappingProxyType
 
 from infra.runtime.kafka import MAX_MESSAGE_BYTES
 from infra.runtime.settings import Settings
-from schemas.catalogue import ALERTS_CHANGELOG, STREAMS_CHANGELOG, TOPICS, Topic
+from schemas.catalogue import (
+    ACCESS_ENDED,
+    ACCESS_KEYS,
+    ACCESS_SESSIONS,
+    ALERTS_CHANGELOG,
+    SAVED_VIEWS,
+    STREAMS_CHANGELOG,
+    TOPICS,
+    Topic,
+)
 
 KEPT_FOR_EVER_MS = -1
 _HOUR_MS = 3_600_000
+SESSIONS_KEPT_MS = 24 * _HOUR_MS
+"""Twice as long as the longest session lives: what ends one outlives it."""
 _LONGEST_SEGMENT_MS = 6 * _HOUR_MS
 _SEGMENTS_IN_RETENTION = 8
+_WAITED_FOR_SEGMENT_BYTES = 16 * 1024 * 1024
+"""What is read from its beginning by who then goes to work: the alert manager's changelog by each `fleetpulse alerts`,
+the keys by each gateway."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,7 @@ class TopicPlan:
 
     `retention_ms` is `KEPT_FOR_EVER_MS` or a duration, and means nothing where `compacted` keeps the latest record of a
     key. `broker_time` stamps records on arrival, else they keep the time that their sender gave them.
+    `segment_bytes`: a compacted topic that people wait for is compacted in parts so small; None: as the broker likes.
     """
 
     name: str
@@ -30,6 +45,7 @@ class TopicPlan:
     retention_ms: int = KEPT_FOR_EVER_MS
     compacted: bool = False
     broker_time: bool = False
+    segment_bytes: int | None = None
 
     @property
     def configs(self) -> Mapping[str, str]:
@@ -45,7 +61,14 @@ class TopicPlan:
                 # An agent's clock must neither make the broker refuse a record nor expire it on arrival.
                 "message.timestamp.type": "LogAppendTime" if self.broker_time else "CreateTime",
             }
+            | self._small_segments()
         )
+
+    def _small_segments(self) -> dict[str, str]:
+        """The segment that is written to is not compacted, nor less than the dirty ratio: both bound what is read."""
+        if self.segment_bytes is None:
+            return {}
+        return {"segment.bytes": str(self.segment_bytes), "min.cleanable.dirty.ratio": "0.2"}
 
     def _segment_ms(self) -> int:
         """The segment that is written to is neither expired nor compacted, so it must end well within the retention."""
@@ -55,10 +78,18 @@ class TopicPlan:
 
 
 def plan_topics(settings: Settings, extra: Iterable[TopicPlan] = ()) -> tuple[TopicPlan, ...]:
-    """Every topic of the catalogue, the changelogs of stream workers and alert manager, then `extra`."""
+    """Every topic of the catalogue, changelogs of stream workers and alert manager, access, saved views, then
+    `extra`."""
     catalogue = [_plan(topic, settings) for topic in TOPICS.values()]
-    alerts = TopicPlan(ALERTS_CHANGELOG, 1, settings.replication, compacted=True)
-    return (*catalogue, changelog_plan(STREAMS_CHANGELOG, settings), alerts, *extra)
+    waited_for = [
+        TopicPlan(name, 1, settings.replication, compacted=True, segment_bytes=_WAITED_FOR_SEGMENT_BYTES)
+        for name in (ALERTS_CHANGELOG, ACCESS_KEYS, SAVED_VIEWS)
+    ]
+    access = (
+        TopicPlan(ACCESS_ENDED, 1, settings.replication, broker_time=True),
+        TopicPlan(ACCESS_SESSIONS, 1, settings.replication, retention_ms=SESSIONS_KEPT_MS, broker_time=True),
+    )
+    return (*catalogue, changelog_plan(STREAMS_CHANGELOG, settings), *waited_for, *access, *extra)
 
 
 def changelog_plan(name: str, settings: Settings) -> TopicPlan:

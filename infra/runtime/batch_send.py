@@ -19,14 +19,15 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 async def send_records(
-    producer: AIOKafkaProducer, topic: str, records: Iterable[tuple[int, bytes | None, bytes, int]]
+    producer: AIOKafkaProducer, topic: str, records: Iterable[tuple[int, bytes | None, bytes | None, int]]
 ) -> int:
     """Send (partition, key, value, timestamp_ms) records in as few batches as fit; return how many were acknowledged.
+    A value None deletes the key of a compacted topic.
 
     One future a batch instead of one a record. Raises the first `KafkaError`; then none of the failed batch is
     claimed and the caller sends again what it cannot do without.
     """
-    by_partition: defaultdict[int, list[tuple[bytes | None, bytes, int]]] = defaultdict(list)
+    by_partition: defaultdict[int, list[tuple[bytes | None, bytes | None, int]]] = defaultdict(list)
     for partition, key, value, timestamp_ms in records:
         by_partition[partition].append((key, value, timestamp_ms))
     futures: list[asyncio.Future[object]] = []

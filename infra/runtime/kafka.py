@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from infra.runtime.errors import BrokerUnreachableError
@@ -36,6 +35,8 @@ async def supports_idempotence(bootstrap: str) -> bool:
 
 async def partition_counts(bootstrap: str) -> dict[str, int]:
     """Number of partitions of every topic on the broker. Raises `BrokerUnreachableError`."""
+    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415  # an agent that sends does not ask
+
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
     try:
         await admin.start()
@@ -67,7 +68,7 @@ def producer(bootstrap: str, *, idempotent: bool, **more: Any) -> AIOKafkaProduc
         "linger_ms": 5,
         "request_timeout_ms": 20_000,
     }
-    return AIOKafkaProducer(**(settings | more))
+    return _Producer(**(settings | more))
 
 
 def consumer(bootstrap: str, *topics: str, group_id: str | None = None, **more: Any) -> AIOKafkaConsumer:  # noqa: ANN401  # aiokafka's own keyword arguments
@@ -81,7 +82,41 @@ def consumer(bootstrap: str, *topics: str, group_id: str | None = None, **more: 
         "session_timeout_ms": SESSION_TIMEOUT_MS,
         "heartbeat_interval_ms": 1_000,
     }
-    return AIOKafkaConsumer(*topics, **(settings | more))
+    return _Consumer(*topics, **(settings | more))
+
+
+class _StartsOrStops:
+    """A client that is stopped where it cannot start, or whoever starts it is cancelled: nobody has it who could."""
+
+    async def start(self) -> None:
+        """Connect. Raises `KafkaError`."""
+        try:
+            await super().start()  # type: ignore[misc]  # of the client that comes after this
+        except BaseException:
+            await self.stop()  # type: ignore[attr-defined]  # the same
+            raise
+
+
+class _Producer(_StartsOrStops, AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no usable types
+    """aiokafka's, which is closed wherever nobody has it."""
+
+
+class _Consumer(_StartsOrStops, AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no usable types
+    """One that can be stopped while its broker is away.
+
+    aiokafka's `stop` cancels its fetches; one that pauses after a failure passes that on, as if whoever stops were
+    cancelled: a task that would have tried again ended without a word, and connections were tried for ever.
+    """
+
+    async def stop(self) -> None:
+        """Leave the group, close the connections."""
+        try:
+            await super().stop()
+        except asyncio.CancelledError:
+            await self._client.close()
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
 
 
 __all__ = [

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infra.runtime.errors import SettingError
 
 PREFIX = "FLEETPULSE_"
+_ADDRESS = re.compile(r"([^\s,:\[\]]+|\[[0-9a-fA-F:.%]+\])(:(?P<port>[0-9]{1,5}))?")
+
+
+def _addresses(text: str) -> str:
+    """Addresses of brokers as they are. Raises `ValueError`: Kafka clients end with a traceback for such."""
+    for each in text.split(",") if text else ():
+        found = _ADDRESS.fullmatch(each.strip())
+        if found is None or not 0 < int(found["port"] or 1) < 65_536:
+            raise ValueError("not HOST:PORT[,HOST:PORT]")
+    return text
 
 
 class Settings(BaseSettings):
@@ -17,7 +29,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
-    bootstrap: str = Field(
+    bootstrap: Annotated[str, AfterValidator(_addresses)] = Field(
         default="", description="HOST:PORT[,HOST:PORT] of the Kafka brokers; empty: start one locally"
     )
     data_dir: Path = Field(
@@ -33,6 +45,15 @@ class Settings(BaseSettings):
         default=True, description="processes publish heartbeats and metrics of their own, as agents fleetpulse:*"
     )
     self_audit_interval_s: float = Field(default=5.0, ge=0.2, le=3600, description="how often they beat, seconds")
+    pulse_file: Path | None = Field(
+        default=None, description="where a process says every second that its loop turns; set by who starts it"
+    )
+    restarts: int | None = Field(
+        default=None, ge=0, description="how often a process was started again; set by who starts it"
+    )
+    hung_after_s: float = Field(
+        default=60.0, ge=0, le=86_400, description="`up` restarts a process without sign of life for so long; 0: never"
+    )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="console", pattern="^(console|json)$")
 
@@ -57,6 +78,7 @@ def unfit(error: ValidationError, prefix: str) -> SettingError:
     """The first value of `error` that does not fit, as an error that names its variable."""
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else "?"
+    why = first["msg"].removeprefix("Value error, ")
     return SettingError(
-        f"{first['msg']}: got {first['input']!r}", setting=f"{prefix}{name.upper()}", way_out="Correct or unset it"
+        f"{why}: got {first['input']!r}", setting=f"{prefix}{name.upper()}", way_out="Correct or unset it"
     )

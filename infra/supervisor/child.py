@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from infra.health.pulse import Pulse, read_pulse
 from infra.runtime.errors import FleetpulseError
 from infra.runtime.text import printable
 
@@ -63,13 +64,19 @@ class Cost:
 
 @dataclass
 class Child:
-    """One process: `arguments` after the console script; standard error goes to `log_file`."""
+    """One process: `arguments` after the console script; standard error goes to `log_file`.
+
+    `pulse`: its newest sign of life, if it gives any in `pulse_file`; `hung`: how often it was ended for giving none.
+    """
 
     name: str
     arguments: Sequence[str]
     log_file: Path
     environment: dict[str, str]
     restart: bool = True
+    pulse_file: Path | None = None
+    pulse: Pulse | None = None
+    hung: int = 0
     cost: Cost = field(default_factory=Cost)
     restarts: int = 0
     ready: dict[str, Any] = field(default_factory=dict)
@@ -89,6 +96,10 @@ class Child:
         """Start the process; it gets a session of its own, so that Ctrl-C reaches the supervisor alone."""
         self._ready.clear()
         self._spent_s = self.cost.cpu_s
+        environment = self.environment | {"FLEETPULSE_RESTARTS": str(self.restarts)}
+        if self.pulse_file is not None:
+            self.pulse_file.unlink(missing_ok=True)
+            environment = environment | {"FLEETPULSE_PULSE_FILE": str(self.pulse_file)}
         with self.log_file.open("ab") as log:
             self._log_start = log.tell()
             self._process = await asyncio.create_subprocess_exec(
@@ -97,7 +108,7 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env=self.environment,
+                env=environment,
                 start_new_session=True,
                 preexec_fn=die_with_parent(),
                 limit=_LONGEST_LINE_BYTES,
@@ -170,6 +181,14 @@ class Child:
             except TimeoutError:
                 self._process.kill()
         return await self.wait()
+
+    def feel(self) -> Pulse | None:
+        """The newest sign of life of this very incarnation; None when it has given none."""
+        found = read_pulse(self.pulse_file) if self.pulse_file is not None else None
+        if found is None or found.pid != self.pid:
+            return None
+        self.pulse = found
+        return found
 
     def sample(self) -> None:
         """Update the cost from what the kernel says of the process now, its children included."""

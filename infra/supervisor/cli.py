@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,11 +33,22 @@ def up(
     incidents: Annotated[bool, typer.Option(help="let the simulated fleet have incidents")] = True,
     probe: Annotated[bool, typer.Option(help="watch this very machine")] = True,
     example: Annotated[bool, typer.Option(help="run the example agent")] = True,
+    rules: Annotated[
+        Path | None,
+        typer.Option(envvar="FLEETPULSE_RULES", help="pack of rules, read again when it changes; else the default"),
+    ] = None,
+    channels: Annotated[
+        Path | None, typer.Option(envvar="FLEETPULSE_CHANNELS", help="where alerts go, YAML; else the notifier's log")
+    ] = None,
+    gateway: Annotated[bool, typer.Option(help="take events in over HTTP")] = True,
+    gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="its port on 127.0.0.1; 0: any")] = 8000,
+    api: Annotated[bool, typer.Option(help="answer questions over HTTP")] = True,
+    api_port: Annotated[int, typer.Option(min=0, max=65535, help="its port on 127.0.0.1; 0: any")] = 8080,
     plain: Annotated[
         bool, typer.Option(help="lines instead of a live picture (also when output is not a terminal)")
     ] = False,
 ) -> None:
-    """Run the whole system: broker, streams, lake, a probe of this machine, an example agent, a simulated fleet.
+    """Run the whole system: broker, streams, lake, gateway, API, a probe of this machine, an agent, a simulated fleet.
 
     Example:  fleetpulse up --for 30s --agents 500 --rate 5000 --report run.json
     """
@@ -45,7 +57,10 @@ def up(
     from infra.runtime.durations import parse_duration_s
     from infra.runtime.errors import SettingError
     from infra.runtime.logs import configure_logs
+    from infra.runtime.run_view import print_report
     from infra.runtime.settings import load_settings
+    from infra.runtime.whole_file import write_whole
+    from infra.supervisor.files import CHANNELS_SETTING, RULES_SETTING, readable
     from infra.supervisor.plan import RunPlan
 
     settings = load_settings(data_dir=data_dir)
@@ -69,23 +84,34 @@ def up(
         incidents=incidents,
         probe=probe,
         example=example,
+        rules=readable(rules, RULES_SETTING),
+        channels=readable(channels, CHANNELS_SETTING),
+        gateway_port=gateway_port if gateway else None,
+        api_port=api_port if api else None,
     )
     if report is not None:
         _require_writable(report)
     found = asyncio.run(_show(plan, settings, broker, with_report=report is not None, plain=plain))
     if found is not None and report is not None:
-        report.write_text(json.dumps(found, indent=2) + "\n")
-        _summary(found)
+        write_whole(report, json.dumps(found, indent=2) + "\n")
+        print_report(found, with_truth=plan.truth.exists())
         typer.echo(f"report: {report}")
+        typer.echo(
+            f"ask it: FLEETPULSE_DATA_DIR={shlex.quote(str(folder))} fleetpulse ledger   (or sql, trust, backtest, ...)"
+        )
 
 
 def _require_writable(report: Path) -> None:
-    """Fail before the run rather than after it. Raises `SettingError`."""
+    """Fail before the run rather than after it, and leave no empty report. Raises `SettingError`."""
     from infra.runtime.errors import SettingError
+    from infra.runtime.whole_file import write_whole
 
     try:
         report.parent.mkdir(parents=True, exist_ok=True)
         report.open("a").close()
+        if report.is_file() and not report.stat().st_size:
+            write_whole(report, "")  # that takes more than writing to it: the folder has to be writable
+            report.resolve().unlink()
     except OSError as error:
         raise SettingError(
             f"cannot write {report}: {error.strerror}", setting="--report", way_out="Name a file that you may write"
@@ -142,31 +168,3 @@ async def _show(
         await asyncio.gather(*painter, return_exceptions=True)
         if live is not None and live.is_started:
             live.stop()
-
-
-def _summary(found: dict[str, Any]) -> None:
-    """What a person wants to know of a finished run."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    counts = {"published": found["published"]["total"], "landed": found["landed"]["total"]}
-    counts |= {name: found[name] for name in ("missing", "duplicates", "dead_letters", "false_alarms")}
-    told = "  ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())
-    console.print(told, highlight=False, soft_wrap=True)
-    for name, bar in found["bars"].items():
-        if bar["value"] is not None:
-            verdict = "met" if bar["met"] else "NOT met"
-            told = f"{name.replace('_', ' '):<22} {bar['value']:.3g}   bar {bar['bar']:g}: {verdict}"
-            console.print(told, highlight=False)
-    for name, quantiles in found["latency_s"].items():
-        if quantiles.get("p50") is not None:
-            console.print(
-                f"{name.replace('_', ' '):<20} p50 {quantiles['p50']:.3f} s  p99 {quantiles['p99']:.3f} s",
-                highlight=False,
-            )
-    table = Table("incident", "injected", "found", "delay p50", box=None, header_style="dim")
-    for kind, row in sorted(found["incidents"].items()):
-        delay = row.get("delay_p50_s")
-        table.add_row(kind, str(row["injected"]), str(row["found"]), "" if delay is None else f"{delay:.1f} s")
-    console.print(table)

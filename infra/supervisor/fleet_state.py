@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,17 +13,22 @@ from infra.runtime.kafka import consumer
 from schemas.record import UndecodableError, decode_record
 from schemas.registry import SchemaBook
 
+_MOST_TOLD = 50
 DERIVED = {"fleet.status": "status", "fleet.trust": "trust", "fleet.alerts": "alert"}
 
 
 @dataclass
 class FleetState:
-    """Latest status and trust by agent, the newest alerts first, the alerts that are firing."""
+    """Latest status and trust by agent, and what became of alerts, by fingerprint.
+
+    `told`: the latest news of those whose last news was for people, the `_MOST_TOLD` newest; `active`: whether people
+    are told of each that goes on.
+    """
 
     status: dict[str, str] = field(default_factory=dict)
     trust: dict[str, float] = field(default_factory=dict)
-    alerts: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=50))
-    firing: set[tuple[str, int]] = field(default_factory=set)
+    told: dict[str, dict[str, Any]] = field(default_factory=dict)
+    active: dict[str, bool] = field(default_factory=dict)
 
     def apply(self, topic: str, record: dict[str, Any]) -> None:
         """Take in one record of a derived topic."""
@@ -32,9 +37,33 @@ class FleetState:
         elif topic == "fleet.trust":
             self.trust[record["agent_id"]] = record["trust"]
         else:
-            self.alerts.appendleft(record)
-            key = (record["fingerprint"], record["epoch"])
-            (self.firing.add if record["state"] == "firing" else self.firing.discard)(key)
+            self._apply_alert(record["fingerprint"], record)
+
+    def _apply_alert(self, key: str, record: dict[str, Any]) -> None:
+        heard = record["suppressed_by"] is None
+        self.told.pop(key, None)
+        self.active.pop(key, None)
+        if heard:
+            self.told[key] = record
+            if len(self.told) > _MOST_TOLD:
+                del self.told[next(iter(self.told))]
+        if record["state"] != "resolved":
+            self.active[key] = heard
+
+    def newest_alerts(self, count: int) -> Sequence[dict[str, Any]]:
+        """What people were told of: first what goes on, then what is over, the newest first in both."""
+        newest = reversed(self.told.items())
+        return [record for _, record in sorted(newest, key=lambda item: item[0] not in self.active)][:count]
+
+    @property
+    def firing(self) -> int:
+        """Alerts that go on and that people know of."""
+        return sum(self.active.values())
+
+    @property
+    def suppressed(self) -> int:
+        """Alerts that go on within an incident, silenced or otherwise not told."""
+        return len(self.active) - self.firing
 
     def counts(self) -> Counter[str]:
         """Agents by status."""

@@ -11,24 +11,43 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from infra.health import publishing
 from infra.provisioning.plan import plan_topics
 from infra.provisioning.topics import provision
 from infra.runtime.lifecycle import stop_on_signals
 from infra.runtime.logs import get_logger
+from infra.runtime.offsets import OffsetReader
 from infra.runtime.settings import Settings
+from infra.runtime.whole_file import write_whole
 from infra.supervisor import plan as plans
+from infra.supervisor.alone import alone_in
 from infra.supervisor.ask import run_json
 from infra.supervisor.child import Child, ChildError
+from infra.supervisor.files import check_files
 from infra.supervisor.fleet_state import follow
-from infra.supervisor.offsets import OffsetReader, drained
-from infra.supervisor.running import LAKE_GROUP, PRODUCERS, SINKS, STREAMS_GROUP, Run, prepare_folders
+from infra.supervisor.hang import end_when_hung
+from infra.supervisor.health import SupervisorHealth
+from infra.supervisor.offsets import drained
+from infra.supervisor.ports import free_ports
+from infra.supervisor.running import (
+    ALERTS_GROUP,
+    GROUPS,
+    LAKE_GROUP,
+    LAKE_WRITER,
+    PRODUCERS,
+    STREAMS_GROUP,
+    Run,
+    prepare_folders,
+)
 from infra.supervisor.watch import background, count_ledger, keep_alive, measure
-from schemas.catalogue import STREAM_SOURCES, TOPICS
+from schemas.catalogue import TOPICS
 
 _log = get_logger("up")
 _READY_S = 60.0
 _DRAIN_S = 60.0
 _STOP_S = 25.0
+_TELL_S = 10.0
+"""How long a stop waits for channels: one whose receiver is away would hold it up for nothing."""
 Say = Callable[[str], None]
 
 
@@ -50,15 +69,16 @@ async def run_system(
     environment = os.environ | {"FLEETPULSE_DATA_DIR": str(plan.data_dir), "FLEETPULSE_LAKE": str(plan.lake)}
     environment |= {"FLEETPULSE_PARTITIONS": str(settings.partitions), "FLEETPULSE_LOG_FORMAT": settings.log_format}
     run = Run(plan, environment)
-    with stop_on_signals() as asked:
+    with alone_in(plan.data_dir), stop_on_signals() as asked:
         try:
             reader = await _unless(asked, _start_all(run, settings, broker_choice, say))
             if reader is None:
                 return None
             on_run(run)
             try:
-                async with background(**_watchers(run, reader)):
-                    await _until_over(run, asked, say)
+                async with background(**_watchers(run, reader, settings.hung_after_s)):
+                    async with publishing(SupervisorHealth(run), run.plan.bootstrap, process="up"):
+                        await _until_over(run, asked, say)
                     await _stop(run, reader, say)
             finally:
                 await reader.stop()
@@ -86,7 +106,11 @@ async def _unless(asked: asyncio.Event, starting: Any) -> OffsetReader | None:  
 
 
 async def _start_all(run: Run, settings: Settings, broker_choice: str, say: Say) -> OffsetReader:
-    """Broker, topics, sinks and streams, producers, in this order; the reader of offsets."""
+    """Broker, topics, sinks and streams, producers, in this order; the reader of offsets.
+
+    Raises `SettingError` before any of them for files of the plan that cannot be used.
+    """
+    await check_files(run.plan, run.environment)
     say("starting the broker")
     broker = run.child(plans.Part("broker", ("broker", "start", "--broker", broker_choice)), restart=False)
     await broker.start()
@@ -96,12 +120,26 @@ async def _start_all(run: Run, settings: Settings, broker_choice: str, say: Say)
     run.picture.lake = str(run.plan.lake)
     say(f"broker: {run.broker['kind']} at {run.plan.bootstrap} ({run.broker.get('why', '')})")
     await provision(run.plan.bootstrap, plan_topics(settings))
-    reader = OffsetReader(run.plan.bootstrap, {STREAMS_GROUP: STREAM_SOURCES, LAKE_GROUP: tuple(TOPICS)})
     await _start(run, plans.sinks_and_streams(run.plan), say)
+    await _open_doors(run, say)
     await _start(run, plans.producers(run.plan), say)
+    reader = OffsetReader(run.plan.bootstrap, {**GROUPS, **run.notifier_groups()}, TOPICS)
     await reader.start()
     run.started_s = time.monotonic()
     return reader
+
+
+async def _open_doors(run: Run, say: Say) -> None:
+    """A key for who runs this, the gateway, the API."""
+    run.plan = free_ports(run.plan, say)
+    if not (parts := plans.doors(run.plan)):
+        return
+    await run_json(*plans.admin_key(run.plan), environment=run.environment)
+    await _start(run, parts, say)
+    run.picture.doors = run.doors()
+    run.picture.admin_key = str(run.plan.admin_key)
+    told = ", ".join(f"{name} {url}" for name, url in run.picture.doors.items())
+    say(f"{told}; the key to both is in {run.plan.admin_key}")
 
 
 async def _start(run: Run, parts: list[plans.Part], say: Say) -> None:
@@ -114,9 +152,14 @@ async def _start(run: Run, parts: list[plans.Part], say: Say) -> None:
         await child.wait_ready(_READY_S)
 
 
-def _watchers(run: Run, reader: OffsetReader) -> dict[str, Any]:
+def _watchers(run: Run, reader: OffsetReader, hung_after_s: float) -> dict[str, Any]:
     """What goes on beside the run, by name."""
     kept = {f"keep {name} alive": keep_alive(child) for name, child in run.children.items() if child.restart}
+    kept |= {
+        f"watch whether {name} hangs": end_when_hung(child, hung_after_s)
+        for name, child in run.children.items()
+        if child.restart and hung_after_s
+    }
     return kept | {
         "measure": measure(run, reader),
         "count the ledger": count_ledger(run),
@@ -157,17 +200,25 @@ async def _end(children: list[Child], deadline_s: float) -> None:
 
 
 async def _stop(run: Run, reader: OffsetReader, say: Say) -> None:
-    """Stop along the flow: producers, then streams when they have caught up, then the lake when all has landed."""
+    """Stop along the flow, each part once it has taken in what those before it wrote."""
+    run.picture.stopping = True
     say("stopping the producers")
     await _end(run.named(PRODUCERS), _STOP_S)
     say("streams catch up")
-    if not await drained(reader, STREAMS_GROUP, STREAM_SOURCES, _DRAIN_S):
+    if not await drained(reader, [STREAMS_GROUP], _DRAIN_S):
         _log.warning("streams had not caught up; the rest is processed at the next start")
     await _end(run.workers(), _STOP_S)
+    say("the alert manager decides on the rest")
+    if not await drained(reader, [ALERTS_GROUP], _DRAIN_S):
+        _log.warning("the alert manager had not caught up; it decides on the rest at the next start")
+    await _end(run.named([plans.ALERT_MANAGER]), _STOP_S)
+    if not await drained(reader, list(run.notifier_groups()), _TELL_S):
+        _log.warning("some channel has not taken every alert; it gets them at the next start")
+    await _end(run.named([plans.NOTIFIER, plans.API]), _STOP_S)
     say("the lake takes in the rest")
-    if not await drained(reader, LAKE_GROUP, tuple(TOPICS), _DRAIN_S):
+    if not await drained(reader, [LAKE_GROUP], _DRAIN_S):
         _log.warning("the lake had not caught up; the rest lands at the next start")
-    await _end(run.named(SINKS), _STOP_S)
+    await _end(run.named([LAKE_WRITER]), _STOP_S)
 
 
 async def _stop_rest(run: Run, say: Say) -> None:
@@ -187,11 +238,14 @@ def _write_costs(run: Run) -> Path:
             "peak_rss_bytes": child.cost.peak_rss_bytes,
             "cpu_s": round(child.cost.cpu_s, 3),
             "restarts": child.restarts,
+            "hung": child.hung,
+            "health": child.pulse.health if child.pulse is not None else None,
+            "health_reason": child.pulse.reason if child.pulse is not None else None,
         }
         for name, child in run.children.items()
     }
     path = run.plan.data_dir / "processes.json"
-    path.write_text(json.dumps(costs))
+    write_whole(path, json.dumps(costs))
     return path
 
 

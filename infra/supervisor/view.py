@@ -17,6 +17,9 @@ from infra.runtime.text import printable
 from schemas.catalogue import TOPICS
 
 _SEVERITY = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
+_HINT = 'Ctrl-C stops everything cleanly. In another terminal: fleetpulse sql "SELECT * FROM agents"'
+_STOPS = "It stops along the flow, so that all that was published lands."
+_DOORS = {"api": "dashboard and API"}
 _STATUS = {"online": "green", "late": "yellow", "degraded": "yellow", "offline": "red"}
 
 
@@ -37,10 +40,14 @@ class Picture:
     lowest_trust: Sequence[tuple[str, float]] = ()
     alerts: Sequence[Mapping[str, Any]] = ()
     firing: int = 0
+    suppressed: int = 0
     ledger: Mapping[str, int] = field(default_factory=dict)
     ledger_counted_s: float | None = None
     processes: Mapping[str, str] = field(default_factory=dict)
+    doors: Mapping[str, str] = field(default_factory=dict)
+    admin_key: str = ""
     message: str = ""
+    stopping: bool = False
 
 
 def _flow(picture: Picture) -> Table:
@@ -69,9 +76,9 @@ def _fleet(picture: Picture) -> Table:
 
 
 def _alerts(picture: Picture) -> Table:
-    table = Table(
-        title=f"Alerts ({picture.firing} firing)", title_justify="left", expand=True, box=None, show_header=False
-    )
+    more = f", {picture.suppressed} more within incidents or silenced" if picture.suppressed else ""
+    title = f"Alerts ({picture.firing} firing{more})"
+    table = Table(title=title, title_justify="left", expand=True, box=None, show_header=False)
     for alert in picture.alerts:
         style = _SEVERITY.get(str(alert["severity"]), "") if alert["state"] == "firing" else "dim"
         # Text, not markup: what an agent says is shown, never interpreted.
@@ -97,6 +104,13 @@ def _delivery(picture: Picture) -> Text:
     return text
 
 
+def _doors(picture: Picture) -> Text:
+    text = Text("Doors     ", "bold")
+    for name, url in picture.doors.items():
+        text.append(f"{_DOORS.get(name, name)} {url}  ")
+    return text.append(f"sign in with the key in {picture.admin_key}" if picture.doors else "none", "dim")
+
+
 def render(picture: Picture) -> RenderableType:
     """The whole picture for Rich."""
     head = Text.assemble(
@@ -109,7 +123,7 @@ def render(picture: Picture) -> RenderableType:
     for name, state in picture.processes.items():
         processes.append(f"{name} ", "" if state == "running" else "yellow")
         if state != "running":
-            processes.append(f"({state}) ", "yellow")
+            processes.append(f"({printable(state)}) ", "yellow")
     return Panel(
         Group(
             head,
@@ -117,12 +131,9 @@ def render(picture: Picture) -> RenderableType:
             _alerts(picture),
             Text.assemble(("Lag       ", "bold"), lags),
             _delivery(picture),
+            _doors(picture),
             processes,
-            Text(
-                picture.message
-                or 'Ctrl-C stops everything cleanly. In another terminal: fleetpulse sql "SELECT * FROM agents"',
-                "dim",
-            ),
+            Text(picture.message or (_STOPS if picture.stopping else _HINT), "dim"),
         ),
         border_style="dim",
     )

@@ -11,11 +11,11 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from infra.runtime.logs import get_logger
+from infra.runtime.offsets import OffsetReader, Offsets
 from infra.supervisor.ask import run_json
 from infra.supervisor.child import Child, ChildError
-from infra.supervisor.offsets import OffsetReader, Offsets
-from infra.supervisor.running import LAKE_GROUP, STREAMS_GROUP, Run
-from schemas.catalogue import STREAM_SOURCES, TOPICS
+from infra.supervisor.running import ALERTS_GROUP, GROUPS, LAKE_GROUP, STREAMS_GROUP, Run
+from schemas.catalogue import TOPICS
 
 _log = get_logger("up")
 _LEDGER_FIRST_S, _LEDGER_EVERY_S = 5.0, 10.0
@@ -39,10 +39,15 @@ async def keep_alive(child: Child) -> None:
 
 
 def _states(run: Run) -> dict[str, str]:
-    return {
-        name: "running" if child.pid else "restarting" if child.restart else "ended"
-        for name, child in run.children.items()
-    }
+    return {name: _state(child) for name, child in run.children.items()}
+
+
+def _state(child: Child) -> str:
+    if not child.pid:
+        return "restarting" if child.restart else "ended"
+    if child.pulse is not None and child.pulse.health != "healthy":
+        return f"{child.pulse.health}: {child.pulse.reason}"
+    return "running"
 
 
 def _show(run: Run, offsets: Offsets, now_s: float) -> None:
@@ -50,14 +55,14 @@ def _show(run: Run, offsets: Offsets, now_s: float) -> None:
     picture = run.picture
     picture.totals = {topic: offsets.total(topic) for topic in TOPICS}
     picture.lags = {
-        "streams": offsets.lag(STREAMS_GROUP, STREAM_SOURCES),
-        "lake": offsets.lag(LAKE_GROUP, TOPICS),
+        name: offsets.lag(group, GROUPS[group])
+        for name, group in (("streams", STREAMS_GROUP), ("alerts", ALERTS_GROUP), ("lake", LAKE_GROUP))
     }
     picture.elapsed_s = now_s - run.started_s
     picture.status = run.fleet.counts()
     picture.lowest_trust = run.fleet.lowest_trust(5)
-    picture.alerts = list(run.fleet.alerts)[:8]
-    picture.firing = len(run.fleet.firing)
+    picture.alerts = run.fleet.newest_alerts(8)
+    picture.firing, picture.suppressed = run.fleet.firing, run.fleet.suppressed
 
 
 async def measure(run: Run, reader: OffsetReader) -> None:
@@ -66,6 +71,7 @@ async def measure(run: Run, reader: OffsetReader) -> None:
     while True:
         for child in run.children.values():
             child.sample()
+            child.feel()
         run.picture.processes = _states(run)
         try:
             offsets = await reader.read()
@@ -80,6 +86,7 @@ async def measure(run: Run, reader: OffsetReader) -> None:
             run.picture.rates = {t: max(totals[t] - last[1][t], 0) / (now_s - last[0]) for t in TOPICS}
         last = (now_s, totals)
         _show(run, offsets, now_s)
+        run.looks += 1
         await asyncio.sleep(1.0)
 
 

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from infra.runtime.settings import Settings
     from producers.example.agent import Agent
     from producers.example.measure import Measurements
     from producers.sdk import Reporter
+    from producers.sdk.health import ReporterHealth
 
 REPORT_EVERY_S = 5.0
+_MOST_WAITING = 1_000
+"""Events beyond which reports do not get away: a minute of them at the default pace."""
 
 
 def example_agent(
@@ -29,23 +33,19 @@ def example_agent(
 ) -> None:
     """Run an agent that answers questions over this project's files and reports what it does.
 
-    Example:  fleetpulse example-agent --bootstrap 127.0.0.1:9092 --for 1m
+    Example:  fleetpulse example-agent --bootstrap 127.0.0.1:9092 --every 5s
     """
     from infra.runtime.durations import parse_duration_s
     from infra.runtime.errors import SettingError
     from infra.runtime.logs import configure_logs
     from infra.runtime.settings import load_settings
+    from infra.runtime.which_broker import require_named
     from producers.example.corpus import project_root
     from producers.sdk import Reporter
 
     settings = load_settings(bootstrap=bootstrap or None)
     configure_logs(settings.log_level, settings.log_format, "example-agent")
-    if not settings.bootstrap:
-        raise SettingError(
-            "no broker is named",
-            setting="--bootstrap or FLEETPULSE_BOOTSTRAP",
-            way_out="Name it as HOST:PORT, or start everything with `fleetpulse up`",
-        )
+    require_named(settings)
     folder = (root or project_root()).resolve()
     if not folder.is_dir():
         raise SettingError(f"{folder} is not a folder", setting="--root", way_out="Name the folder of a project")
@@ -58,10 +58,10 @@ def example_agent(
         heartbeat_interval_s=beat_interval,
         version="1.0",
     )
-    asyncio.run(_live(reporter, folder, parse_duration_s(every, "--every"), once, settings.data_dir / "accounts"))
+    asyncio.run(_live(reporter, folder, parse_duration_s(every, "--every"), once, settings))
 
 
-async def _live(reporter: Reporter, root: Path, every_s: float, once: str, accounts: Path) -> None:
+async def _live(reporter: Reporter, root: Path, every_s: float, once: str, settings: Settings) -> None:
     """Answer one question, or ask itself one after the other until SIGINT or SIGTERM; then leave the account."""
     import os
 
@@ -73,13 +73,37 @@ async def _live(reporter: Reporter, root: Path, every_s: float, once: str, accou
             if once:
                 typer.echo(agent.answer(once, f"thread-{reporter.session_id[:8]}").text)
             else:
-                await _ask_itself(agent, measured, reporter, every_s, asked)
+                await _ask_itself(agent, measured, reporter, every_s, asked, settings.pulse_file)
             reporter.metrics(**measured.take())
-    reporter.write_account(accounts / f"example-agent-{os.getpid()}.json")
+    reporter.write_account(settings.data_dir / "accounts" / f"example-agent-{os.getpid()}.json")
 
 
 async def _ask_itself(
-    agent: Agent, measured: Measurements, reporter: Reporter, every_s: float, asked: asyncio.Event
+    agent: Agent,
+    measured: Measurements,
+    reporter: Reporter,
+    every_s: float,
+    asked: asyncio.Event,
+    pulse_file: Path | None,
+) -> None:
+    """One question after the other; `pulse_file` gets signs of life of the loop in which it answers."""
+    import contextlib
+
+    from infra.health.pulse import pulsing
+    from producers.sdk.health import ReporterHealth
+
+    health = ReporterHealth("example-agent", reporter, what="answers", most_waiting=_MOST_WAITING)
+    async with pulsing(health, pulse_file) if pulse_file is not None else contextlib.nullcontext():
+        await _answer_all(agent, measured, reporter, every_s, asked, health)
+
+
+async def _answer_all(
+    agent: Agent,
+    measured: Measurements,
+    reporter: Reporter,
+    every_s: float,
+    asked: asyncio.Event,
+    health: ReporterHealth,
 ) -> None:
     import json
 
@@ -93,6 +117,7 @@ async def _ask_itself(
         thread_id = f"thread-{reporter.session_id[:8]}-{number // len(QUESTIONS)}"
         agent.answer(QUESTIONS[number % len(QUESTIONS)], thread_id)
         number += 1
+        health.done = number
         if loop.time() >= report_at_s:
             reporter.metrics(**measured.take())
             report_at_s += REPORT_EVERY_S

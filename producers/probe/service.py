@@ -8,11 +8,16 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.health import publishing
 from infra.runtime.clock import SystemClock
 from infra.runtime.lifecycle import stop_on_signals
 from producers.probe.gpu import GpuReader
 from producers.probe.reading import HostReader
 from producers.sdk import Reporter
+from producers.sdk.health import ReporterHealth
+
+_MOST_WAITING = 100
+"""Events beyond which what is read does not get away: minutes' worth of readings."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,17 @@ async def run_probe(options: ProbeOptions) -> None:
         with stop_on_signals() as asked:
             async with reporter:
                 _say_ready(reporter)
-                await _probe_until(asked, reader, reporter, options)
+                health = ReporterHealth("probe", reporter, what="readings", most_waiting=_MOST_WAITING)
+                async with publishing(health, reporter.config.bootstrap, process="probe"):
+                    await _probe_until(asked, reader, reporter, health, options)
     finally:
         gpu.close()
         reporter.write_account(options.account)
 
 
-async def _probe_until(asked: asyncio.Event, reader: HostReader, reporter: Reporter, options: ProbeOptions) -> None:
+async def _probe_until(
+    asked: asyncio.Event, reader: HostReader, reporter: Reporter, health: ReporterHealth, options: ProbeOptions
+) -> None:
     loop = asyncio.get_running_loop()
     end_s = loop.time() + options.run_for_s if options.run_for_s is not None else float("inf")
     due_s = loop.time()
@@ -57,6 +66,7 @@ async def _probe_until(asked: asyncio.Event, reader: HostReader, reporter: Repor
         reporter.emit("fleet.hosts", fields)
         beat = ("memory_used_bytes", "memory_total_bytes", "cpu_usage", "cpu_cores")
         reporter.heartbeat(interval_s=options.interval_s, **{name: fields[name] for name in beat})
+        health.done += 1
         # From when it was due, so that the time a reading takes does not add up; after a long sleep from now.
         due_s = max(due_s + options.interval_s, loop.time())
         try:

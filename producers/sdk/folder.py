@@ -51,7 +51,7 @@ class SpoolFolder:
         os.close(self.lock_fd)
 
 
-def claim(spool_dir: Path, session_id: str, agent_id: str) -> SpoolFolder:
+def claim(spool_dir: Path, session_id: str, agent_id: str, user_id: str = "") -> SpoolFolder:
     """Make the folder of a new session. Raises `SettingError` when the directory cannot be written, `OSError` when its
     disk is full.
     """
@@ -60,7 +60,8 @@ def claim(spool_dir: Path, session_id: str, agent_id: str) -> SpoolFolder:
         hidden.mkdir(parents=True)
         fd = os.open(hidden / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        (hidden / _ABOUT).write_text(json.dumps({"session_id": session_id, "agent_id": agent_id}), encoding="utf-8")
+        about = {"session_id": session_id, "agent_id": agent_id, "user_id": user_id}
+        (hidden / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
         path = hidden.rename(spool_dir / session_id)
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
@@ -73,15 +74,16 @@ def claim(spool_dir: Path, session_id: str, agent_id: str) -> SpoolFolder:
     return SpoolFolder(path, session_id, agent_id, fd)
 
 
-def adopt_leftovers(spool_dir: Path) -> Iterator[SpoolFolder]:
-    """Lock the folders of sessions whose process is gone."""
+def adopt_leftovers(spool_dir: Path, mine: tuple[str, str] | None = None) -> Iterator[SpoolFolder]:
+    """Lock the folders of sessions whose process is gone; with `mine` (agent id, user id) only those of that agent."""
     if not spool_dir.is_dir():
         return
     for path in sorted(spool_dir.iterdir()):
-        if not (path / _LOCK).is_file():
+        # One that is still being made is not to be locked by somebody else: its reporter would not start.
+        if path.name.startswith(_HIDDEN) or not (path / _LOCK).is_file():
             continue
         try:
-            folder = _adopt(path)
+            folder = _adopt(path, mine)
         except (OSError, ValueError, KeyError) as error:
             _log.warning("the spool folder %s cannot be taken over: %s", path, error)
             continue
@@ -91,11 +93,14 @@ def adopt_leftovers(spool_dir: Path) -> Iterator[SpoolFolder]:
             folder.release()
 
 
-def _adopt(path: Path) -> SpoolFolder | None:
+def _adopt(path: Path, mine: tuple[str, str] | None) -> SpoolFolder | None:
     fd = os.open(path / _LOCK, os.O_RDWR)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         about = json.loads((path / _ABOUT).read_text(encoding="utf-8"))
+        if mine is not None and mine != (about["agent_id"], about.get("user_id") or mine[1]):
+            os.close(fd)
+            return None
         return SpoolFolder(path, str(about["session_id"]), str(about["agent_id"]), fd)
     except BlockingIOError:
         os.close(fd)

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 
 from producers.sdk.config import ReporterConfig
 from producers.sdk.encode import Record
-from producers.sdk.link import BrokerAwayError, BrokerLink, TooLargeError, TopicRefusedError
 from producers.sdk.report import Tally
 from producers.sdk.spool import Segment, TopicSpool
+from producers.sdk.transport import BrokerAwayError, Link, TooLargeError, TopicRefusedError
 
 _log = logging.getLogger("fleetpulse.sdk.lane")
 CHUNK_EVENTS = 4_000
 CHUNK_BYTES = 1024 * 1024
-_TOPIC_PAUSE_S = 2.0
 
 
 @dataclass
@@ -41,7 +40,7 @@ class Chunk:
 class Lane:
     """Events of one topic between the encoder and the broker."""
 
-    def __init__(self, topic: str, config: ReporterConfig, link: BrokerLink, tally: Tally) -> None:
+    def __init__(self, topic: str, config: ReporterConfig, link: Link, tally: Tally) -> None:
         self.topic = topic
         self._config = config
         self._link = link
@@ -51,6 +50,7 @@ class Lane:
         self._spool: TopicSpool | None = None
         self._sending: Chunk | None = None
         self._slow = False
+        self._refused = False
         self._work = asyncio.Event()
         self._moved = asyncio.Event()
         self.accepted = 0
@@ -153,8 +153,12 @@ class Lane:
         except BrokerAwayError as error:
             _log.info("%s waits for the broker: %s", self.topic, error)
         except TopicRefusedError as error:
-            _log.warning("%s is refused by the broker, its events wait: %s", self.topic, error)
-            pause_s = _TOPIC_PAUSE_S
+            if not (self._refused or error.told):
+                _log.warning("%s is refused, its events wait: %s", self.topic, error)
+            self._refused = True
+            pause_s = error.pause_s
+        else:
+            self._refused = False
         finally:
             watch.cancel()
         self._put_back()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from aiokafka.errors import (
     InvalidTopicError,
@@ -22,8 +22,8 @@ from aiokafka.errors import (
 from infra.runtime.batch_send import partition_of, send_records
 from infra.runtime.errors import BrokerUnreachableError
 from infra.runtime.kafka import producer, supports_idempotence
-from producers.sdk.config import ReporterConfig
 from producers.sdk.encode import Record
+from producers.sdk.transport import BrokerAwayError, TooLargeError, TopicRefusedError
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
@@ -34,17 +34,20 @@ _STOP_S = 1.0
 _CONNECT_S = 15.0
 _TOPIC_ERRORS = (UnknownTopicOrPartitionError, TopicAuthorizationFailedError, InvalidTopicError)
 
-
-class BrokerAwayError(Exception):
-    """The send was not acknowledged; the broker may or may not have the events."""
+__all__ = ["BrokerAwayError", "BrokerLink", "LinkSettings", "TooLargeError", "TopicRefusedError"]
 
 
-class TopicRefusedError(Exception):
-    """The broker is there but does not take this topic."""
+class LinkSettings(Protocol):
+    """What a link needs to know; `producers.sdk.config.ReporterConfig` has it."""
 
-
-class TooLargeError(Exception):
-    """The broker does not take a message or batch of this size."""
+    @property
+    def bootstrap(self) -> str: ...
+    @property
+    def request_timeout_s(self) -> float: ...
+    @property
+    def slow_after_s(self) -> float: ...
+    @property
+    def retry_max_s(self) -> float: ...
 
 
 class BrokerLink:
@@ -54,8 +57,13 @@ class BrokerLink:
     `slow_after_s`, until the broker answers again.
     """
 
-    def __init__(self, config: ReporterConfig) -> None:
+    def __init__(self, config: LinkSettings, *, first_pause_s: float = _FIRST_PAUSE_S, tell_after: int = 1) -> None:
+        """`first_pause_s`: after the first attempt that fails; it grows from there. `tell_after`: attempts that fail
+        before the log says so.
+        """
         self._config = config
+        self._first_pause_s = first_pause_s
+        self._tell_after = tell_after
         self._producer: AIOKafkaProducer | None = None
         self._idempotent: bool | None = None
         self._broken = asyncio.Event()
@@ -78,7 +86,7 @@ class BrokerLink:
         self.away = self.away or not self.ready.is_set()
 
     async def _connect(self) -> None:
-        pause_s, warned = _FIRST_PAUSE_S, False
+        pause_s, failed = self._first_pause_s, 0
         while True:
             try:
                 async with asyncio.timeout(_CONNECT_S):
@@ -86,13 +94,13 @@ class BrokerLink:
             except (BrokerUnreachableError, KafkaError, OSError, TimeoutError) as error:
                 await self._discard()
                 self.away = True
-                if not warned:
+                failed += 1
+                if failed == self._tell_after:
                     _log.warning("no broker at %s, events wait: %r", self._config.bootstrap, error)
-                    warned = True
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, not a secret
                 pause_s = min(pause_s * 2, self._config.retry_max_s)
                 continue
-            if warned:
+            if failed >= self._tell_after:
                 _log.warning("the broker at %s answers", self._config.bootstrap)
             self._broken.clear()
             self.away = False
@@ -116,12 +124,14 @@ class BrokerLink:
             return
         # Private parts: stop() alone waits for batches that a broker which is away will never answer.
         _fail_batches(old)
-        await _end(old._sender.sender_task)
         try:
-            async with asyncio.timeout(_STOP_S):
-                await old.stop()
-        except (KafkaError, OSError, TimeoutError) as error:
-            _log.info("the old producer did not stop cleanly: %r", error)
+            await _end(old._sender.sender_task)
+        finally:  # also where the link is cancelled meanwhile
+            try:
+                async with asyncio.timeout(_STOP_S):
+                    await old.stop()
+            except (KafkaError, OSError, TimeoutError) as error:
+                _log.info("the old producer did not stop cleanly: %r", error)
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:
         """Send and wait until the broker has acknowledged all of `records`.
@@ -129,15 +139,25 @@ class BrokerLink:
         Raises `BrokerAwayError` (the producer is rebuilt), `TopicRefusedError`, `TooLargeError`; then none of
         the records counts as acknowledged, and some may have arrived.
         """
+
+        async def send(using: AIOKafkaProducer, partitions: int) -> None:
+            by_key = {record.key: partition_of(record.key, partitions) for record in records}
+            await send_records(using, topic, [(by_key[r.key], r.key, r.value, r.timestamp_ms) for r in records])
+
+        await self.deliver(topic, send)
+
+    async def deliver(self, topic: str, send: Callable[[AIOKafkaProducer, int], Awaitable[object]]) -> None:
+        """`send(producer, partitions)`, which raises unless all was acknowledged, under the rules of `send`.
+
+        Raises what `send` raises.
+        """
         using = self._producer
         if using is None or not self.ready.is_set():
             raise BrokerAwayError("not connected")
         try:
             partitions = await self._partitions(using, topic)
-            by_key = {record.key: partition_of(record.key, partitions) for record in records}
-            rows = [(by_key[r.key], r.key, r.value, r.timestamp_ms) for r in records]
             async with asyncio.timeout(self._config.request_timeout_s + _STOP_S):
-                await send_records(using, topic, rows)
+                await send(using, partitions)
         except _TOPIC_ERRORS as error:
             raise TopicRefusedError(repr(error)) from error
         except (MessageSizeTooLargeError, RecordListTooLargeError) as error:

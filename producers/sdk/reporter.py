@@ -21,7 +21,7 @@ from producers.sdk.report import FlushReport, Tally
 if TYPE_CHECKING:
     from producers.sdk.config import ReporterConfig
     from producers.sdk.folder import SpoolFolder
-    from producers.sdk.sender import Sender
+    from producers.sdk.sender import Periodic, Sender
 
 _log = logging.getLogger("fleetpulse.sdk")
 _OVERTIME_S = 10.0
@@ -63,19 +63,25 @@ class Reporter(EventMethods):
     ) -> None:
         from producers.sdk.config import make_config  # noqa: PLC0415  # pydantic is paid for here, not at import
 
-        self.config: ReporterConfig = make_config(
-            agent_id=agent_id,
-            user_id=user_id,
-            deployment_id=deployment_id,
-            bootstrap=bootstrap,
-            spool_dir=spool_dir,
-            spool_bytes=spool_bytes,
-            buffer_events=buffer_events,
-            heartbeat_interval_s=heartbeat_interval_s,
-            host=host,
-            version=version,
-            **more,
+        self._begin(
+            make_config(
+                agent_id=agent_id,
+                user_id=user_id,
+                deployment_id=deployment_id,
+                bootstrap=bootstrap,
+                spool_dir=spool_dir,
+                spool_bytes=spool_bytes,
+                buffer_events=buffer_events,
+                heartbeat_interval_s=heartbeat_interval_s,
+                host=host,
+                version=version,
+                **more,
+            )
         )
+
+    def _begin(self, config: ReporterConfig) -> None:
+        """A new session, not yet started."""
+        self.config = config
         self.session_id = str(uuid.uuid4())
         self._buffer = EventBuffer(self.config.buffer_events)
         self._put = self._buffer.put
@@ -86,6 +92,7 @@ class Reporter(EventMethods):
         self._leftovers: list[SpoolFolder] = []
         self._closing: Future[FlushReport] | None = None
         self._beats: asyncio.Task[None] | None = None
+        self._periodic: tuple[Periodic, ...] = ()
 
     def start(self) -> Self:
         """Start the sender. The broker need not be there. Raises `SettingError` when the spool cannot be written."""
@@ -94,7 +101,7 @@ class Reporter(EventMethods):
         with self._lock:
             if self._sender is None:
                 folder = self._open_spool()
-                self._sender = Sender(self.config, self._buffer, self._tally, folder, self._leftovers)
+                self._sender = Sender(self.config, self._buffer, self._tally, folder, self._leftovers, self._periodic)
                 self._sender.start()
                 atexit.register(self.close)
         return self
@@ -104,9 +111,11 @@ class Reporter(EventMethods):
 
         if not self.config.spool_bytes:
             return None
-        self._leftovers = list(adopt_leftovers(self.config.spool_dir))
+        # A gateway's key writes for its own agent and tenant; what others left would be refused for ever.
+        mine = None if self.config.gateway is None else (self.config.agent_id, self.config.user_id)
+        self._leftovers = list(adopt_leftovers(self.config.spool_dir, mine))
         try:
-            return claim(self.config.spool_dir, self.session_id, self.config.agent_id)
+            return claim(self.config.spool_dir, self.session_id, self.config.agent_id, self.config.user_id)
         except OSError as error:
             _log.warning("no spool, the disk is full: %s", error)
             return None

@@ -12,23 +12,32 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
 from producers.sdk.buffer import EventBuffer, RawEvent
 from producers.sdk.config import ReporterConfig
 from producers.sdk.encode import HEARTBEATS, Encoder, Record, RefusedEventError
 from producers.sdk.folder import SpoolFolder
 from producers.sdk.lane import Lane
-from producers.sdk.link import BrokerLink
 from producers.sdk.quiet import THREAD_NAME, quiet_client_logs
 from producers.sdk.report import FlushReport, Tally, TopicReport
 from producers.sdk.spool import Budget
+from producers.sdk.transport import make_link
 
 _log = logging.getLogger("fleetpulse.sdk")
 _SLICE_EVENTS = 128
 _IDLE_S = 0.1
+_UNHURRIED_S, _ROOM_EVENTS = 0.2, 50_000
+"""How long few events may go unlooked at where the buffer has room for what a burst brings meanwhile."""
+
+
+class Periodic(NamedTuple):
+    """What the sender's thread does every `interval_s` besides: `call` only queues events."""
+
+    interval_s: float
+    call: Callable[[], None]
 
 
 class Sender:
@@ -41,12 +50,15 @@ class Sender:
         tally: Tally,
         folder: SpoolFolder | None,
         leftovers: Sequence[SpoolFolder],
+        periodic: Sequence[Periodic] = (),
     ) -> None:
         self._config = config
         self._buffer = buffer
         self._tally = tally
         self._folder = folder
         self._leftovers = list(leftovers)
+        self._periodic = periodic
+        self._waiting_since_s: float | None = None
         self._budget = Budget(config.spool_bytes)
         self._encoder = Encoder(config, tally.session_id)
         self._lanes: dict[str, Lane] = {}
@@ -90,7 +102,7 @@ class Sender:
                 self._running.set_exception(error)
 
     async def _main(self) -> None:
-        self._link = BrokerLink(self._config)
+        self._link = make_link(self._config)
         self._stopped = asyncio.Event()
         self._inherit()
         try:
@@ -104,6 +116,7 @@ class Sender:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             background = [tasks.create_task(self._link.run()), tasks.create_task(self._pump())]
+            background += [tasks.create_task(_repeat(periodic)) for periodic in self._periodic]
             self._lane_tasks += [tasks.create_task(lane.run()) for lane in self._lanes.values()]
             self._running.set_result(asyncio.get_running_loop())
             await self._stopped.wait()
@@ -131,15 +144,44 @@ class Sender:
 
     async def _pump(self) -> None:
         """Move events from the buffer to their lanes for as long as the session lasts."""
-        linger_s = pause_s = self._config.linger_ms / 1000
+        pause_s = self._config.linger_ms / 1000
         while True:
-            pause_s = linger_s if len(self._buffer) else min(pause_s * 1.2, max(_IDLE_S, linger_s))
-            while len(self._buffer) and not self._held_up():
-                self._move(self._buffer.take(_SLICE_EVENTS))
-                await asyncio.sleep(0)
+            pause_s = self._pause_s(pause_s)
+            if self._worth_a_batch():
+                while len(self._buffer) and not self._held_up():
+                    self._move(self._buffer.take(_SLICE_EVENTS))
+                    await asyncio.sleep(0)
             for lane in self._lanes.values():
                 lane.guard()
             await asyncio.sleep(pause_s)
+
+    def _pause_s(self, last_s: float) -> float:
+        """How long until the next look: `linger_ms` while events stream in, less and less often while there are none,
+        and in between, when a batch will be full at the pace so far or has waited long enough."""
+        linger_s, waiting = self._config.linger_ms / 1000, len(self._buffer)
+        if not waiting:
+            return min(last_s * 1.2, max(_IDLE_S, linger_s))
+        if self._waiting_since_s is None:
+            return linger_s
+        waited_s = time.monotonic() - self._waiting_since_s
+        full_s = waited_s * (self._config.batch_size / waiting - 1)
+        if (left_s := self._config.batch_wait_s - waited_s) <= 0:
+            return max(linger_s, min(full_s, _IDLE_S))
+        longest_s = _UNHURRIED_S if self._config.buffer_events >= _ROOM_EVENTS else _IDLE_S
+        return max(linger_s, min(left_s, full_s, longest_s))
+
+    def _worth_a_batch(self) -> bool:
+        """Whether as many events wait as are to be sent together, or some have waited long enough."""
+        waiting, now_s = len(self._buffer), time.monotonic()
+        if not waiting:
+            self._waiting_since_s = None
+            return False
+        if self._waiting_since_s is None:
+            self._waiting_since_s = now_s
+        if waiting < self._config.batch_size and now_s - self._waiting_since_s < self._config.batch_wait_s:
+            return False
+        self._waiting_since_s = None
+        return True
 
     @property
     def _spill(self) -> bool:
@@ -230,3 +272,12 @@ class Sender:
             topics=topics,
             dropped_by_reason=reasons,
         )
+
+
+async def _repeat(periodic: Periodic) -> None:
+    while True:
+        await asyncio.sleep(periodic.interval_s)
+        try:
+            periodic.call()
+        except Exception:  # noqa: BLE001  # what cannot be measured once must not end the sender
+            _log.exception("periodic metrics could not be made")

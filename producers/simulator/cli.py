@@ -48,18 +48,14 @@ def simulate(
     from infra.runtime.clock import SystemClock
     from infra.runtime.logs import configure_logs
     from infra.runtime.settings import load_settings
+    from infra.runtime.which_broker import require_named
     from producers.simulator.config import FleetConfig
     from producers.simulator.fill import fill as fill_topic
     from producers.simulator.live import RunFiles, run_fleet, say
 
     settings = load_settings(bootstrap=bootstrap or None, data_dir=data_dir)
     configure_logs(settings.log_level, settings.log_format, "simulator")
-    if not settings.bootstrap:
-        raise SettingError(
-            "no broker is named",
-            setting="--bootstrap or FLEETPULSE_BOOTSTRAP",
-            way_out="Name it as HOST:PORT, or start everything with `fleetpulse up`",
-        )
+    require_named(settings)
     if fill not in ("", "fleet.metrics"):
         raise SettingError(f"cannot fill {fill!r}", setting="--fill", way_out="Only fleet.metrics can be filled")
     config = FleetConfig(

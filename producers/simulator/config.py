@@ -17,6 +17,7 @@ class FleetConfig:
 
     `rate`: events a second over all topics; `start_us`: event time of fleet time 0, micros since the epoch;
     `run_s`: length of the run, None for one that goes on until it is stopped; `tick_s`: step of the generation;
+    `stamped`: whether the broker stamps what it takes; where not, nobody can tell a wrong clock, and none is made;
     `day_s`: length of the daily cycle (shorter than 86,400 to see it sooner); `users`: number of tenants.
     """
 
@@ -27,10 +28,16 @@ class FleetConfig:
     run_s: float | None = None
     beat_interval_s: float = 1.0
     incidents: bool = True
+    stamped: bool = True
     tick_s: float = 0.04
     day_s: float = 86_400.0
     users: int = 20
     prefix: str = "agent"
+
+
+def agents_of_a_host(agents: int) -> int:
+    """How many agents of a fleet share a host: a twentieth, so that a host is no large part of it; 3 to 20."""
+    return min(max(agents // 20, 3), 20)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ STOP_S = 5.0
 
 
 @asynccontextmanager
-async def connected(bootstrap: str, topics: Iterable[str]) -> AsyncIterator[tuple[AIOKafkaProducer, dict[str, int]]]:
-    """A producer and the number of partitions of each topic.
+async def connected(
+    bootstrap: str, topics: Iterable[str]
+) -> AsyncIterator[tuple[AIOKafkaProducer, dict[str, int], bool]]:
+    """A producer, the number of partitions of each topic, and whether the broker stamps what it takes.
 
     Raises `BrokerUnreachableError`, and `TopicMismatchError` for a topic that the broker does not have (asking for
     one topic by name could make the broker create it, so all are asked for).
@@ -39,7 +41,7 @@ async def connected(bootstrap: str, topics: Iterable[str]) -> AsyncIterator[tupl
                 setting="--bootstrap",
                 way_out="Create the topics with `fleetpulse topics create`",
             )
-        yield producer, partitions
+        yield producer, partitions, idempotent  # Tansu does neither
     finally:
         # aiokafka flushes for as long as it takes; whoever published here has waited long enough already.
         with contextlib.suppress(TimeoutError):

@@ -15,7 +15,7 @@ from producers.simulator.config import FleetConfig, Shares
 from producers.simulator.incidents import LIFECYCLE_KINDS, Incident, Window, plan_incidents
 from producers.simulator.metrics import SPIKES
 from producers.simulator.rows import Drafts, Stamps
-from producers.simulator.small import log_fields, violation_fields
+from producers.simulator.small import log_fields, stopping_fields, violation_fields
 from producers.simulator.state import Agents
 
 EPISODE_S = 300.0
@@ -25,6 +25,7 @@ FIRST_EPISODE_S = 75.0
 MIN_RUN_FOR_INCIDENTS_S = 10.0
 HIGH_LATENCY_FACTOR = 12.0
 STOP_MARGIN_S = 0.2
+REBOOT_S = 0.5
 _APART_S = 0.05
 _SHOWN_IN_COLUMNS = ("trust_collapse", "metric_anomaly", "lossy_network")
 _OPEN_ENDED = ("stuck_tool", "stale_thread")
@@ -72,6 +73,8 @@ class Director:
                 self._violate(at_s, payload, grave=True)
             elif what == "plan":
                 self._plan(payload)
+            elif what == "boot":
+                self._boot(payload[0], payload[1], begin_s)
             elif what == "begin":
                 self._begin(payload, at_s, begin_s)
             else:
@@ -110,7 +113,7 @@ class Director:
             self._push(at_s + line.offset_s, "line", (agent, line))
 
     def _say(self, at_s: float, agent: int, topic: str, fields: Mapping[str, Any]) -> None:
-        if not self._agents.down[agent]:
+        if self._agents.works(agent):
             self._drafts.append((at_s, agent, topic, fields))
 
     def _log(self, at_s: float) -> None:
@@ -124,7 +127,7 @@ class Director:
         self._push(at_s + self._rng.expovariate(self._shares.violations_per_s), "violation", None)
 
     def _violate(self, at_s: float, agent: int, *, grave: bool) -> None:
-        if not self._agents.down[agent]:
+        if self._agents.works(agent):
             fields = violation_fields(self._rng, grave=grave)
             self._say(at_s, agent, "fleet.violations", fields)
             self._agents.violate(agent, fields["policy_id"])
@@ -158,8 +161,10 @@ class Director:
             Window(start_s, end_s),
             [i for i in free if i in talkers],
             [i for i in free if i not in talkers],
+            [host for host in self._agents.agents_by_host() if not self._held.intersection(host)],
             beat_interval_s=self._shares.beat_interval_s,
             metrics_interval_s=self._shares.metrics_interval_s,
+            without=() if self._config.stamped else ("clock_skew",),
         )
         for incident in planned:
             self._hold(incident)
@@ -168,9 +173,10 @@ class Director:
             self._push(end_s, "plan", end_s)
 
     def _hold(self, incident: Incident) -> None:
-        """Keep the agent for this incident alone: no turn may be open when it begins."""
-        self._held.add(incident.agent)
-        self._closed_from_s[incident.agent] = min(self._last_s, incident.start_s - _APART_S)
+        """Keep the agents for this incident alone: no turn may be open when it begins."""
+        self._held.update(incident.everyone)
+        for agent in incident.everyone:
+            self._closed_from_s[agent] = min(self._last_s, incident.start_s - _APART_S)
         self._push(incident.start_s, "begin", incident)
         if incident.kind not in LIFECYCLE_KINDS and incident.end_s < self._last_s:
             self._push(incident.end_s, "end", incident)
@@ -192,8 +198,27 @@ class Director:
             agents.down[agent] = True
         elif incident.kind == "late_beats":
             agents.mute[agent] = True
+        elif incident.kind == "host_outage":
+            members = list(incident.agents)
+            incident.detail |= {"host": agents.hosts[agent], "agents": [agents.ids[member] for member in members]}
+            agents.down[members] = True
+        elif incident.kind == "wedged":
+            agents.wedged_s[agent] = tick_s - agents.started_s[agent]
+        elif incident.kind == "clock_skew":
+            self._reboot(at_s, agent, round(-1e6 * incident.detail["clock_skew_s"]))
         else:
             agents.loss[agent] = incident.detail["loss"]
+
+    def _reboot(self, at_s: float, agent: int, clock_us: int) -> None:
+        """The agent says that it stops, and comes back in a moment with its clock off by `clock_us`."""
+        uptime_s = at_s - self._agents.started_s[agent]
+        self._say(at_s, agent, "fleet.heartbeats", stopping_fields(uptime_s, self._agents.hosts[agent]))
+        self._agents.down[agent] = True
+        self._push(at_s + REBOOT_S, "boot", (agent, clock_us))
+
+    def _boot(self, agent: int, clock_us: int, tick_s: float) -> None:
+        self._agents.clock_us[agent] = clock_us
+        self._agents.restart(agent, tick_s)
 
     def _begin_collapse(self, incident: Incident, at_s: float) -> None:
         """Violations that weigh about as much as all the good evidence so far (severity high 10, critical 30)."""
@@ -236,12 +261,20 @@ class Director:
             agents.restart(agent, tick_s)
         elif incident.kind == "late_beats":
             agents.mute[agent] = False
+        elif incident.kind == "host_outage":
+            for member in incident.agents:
+                agents.restart(member, tick_s)
+        elif incident.kind == "wedged":
+            agents.wedged_s[agent] = np.inf
+        elif incident.kind == "clock_skew":
+            self._reboot(at_s, agent, 0)
         elif incident.kind == "lossy_network":
             agents.loss[agent] = 0.0
         elif incident.kind in _OPEN_ENDED:
             self._resolve(incident, when_s)
-        self._held.discard(agent)
-        self._closed_from_s[agent] = self._last_s
+        self._held.difference_update(incident.everyone)
+        for member in incident.everyone:
+            self._closed_from_s[member] = self._last_s
 
     def _resolve(self, incident: Incident, at_s: float) -> None:
         """In a run without end, somebody cancels what hangs."""

@@ -43,7 +43,7 @@ async def fill(
 
     Raises `BrokerUnreachableError`, `TopicMismatchError`.
     """
-    async with connected(bootstrap, [topic]) as (producer, partitions):
+    async with connected(bootstrap, [topic]) as (producer, partitions, _):
         warm_up(config)
         fleet = Fleet(replace(config, start_us=round(clock.now_s() * 1e6)))
         wire, sender = Wire(fleet, partitions), Sender(producer)

@@ -78,7 +78,7 @@ class Fleet:
                 return rounds
             at_s = agents.metrics_due[who]
             agents.metrics_due[who] += interval_s * self._rng.uniform(1 - _JITTER, 1 + _JITTER, who.size)
-            up = ~agents.down[who]
+            up = ~agents.down[who] & np.isinf(agents.wedged_s[who])
             rounds.append((who[up], at_s[up]))
 
     def _number(
@@ -91,13 +91,13 @@ class Fleet:
         drafts.sort(key=lambda draft: draft[0])
         who = np.concatenate((beats, reporters, np.array([draft[1] for draft in drafts], np.int64)))
         at_s = np.concatenate((beat_s, report_s, np.array([draft[0] for draft in drafts])))
-        times_us = stamps.column(at_s)
+        times_us = stamps.column(at_s) + agents.clock_us[who]
         seqs = agents.take_seqs(who, times_us)
         sessions = agents.session_of[who]
         a, b = beats.size, beats.size + reporters.size
         uptime_s = (beat_s - agents.started_s[beats]).round(1)
         # Requests, and housekeeping once a second: an agent without requests is idle, not stuck.
-        progress = (agents.model.handled[beats] + uptime_s).astype(np.int64)
+        progress = (agents.model.handled[beats] + np.minimum(uptime_s, agents.wedged_s[beats])).astype(np.int64)
         small = zip(drafts, sessions[b:].tolist(), times_us[b:].tolist(), seqs[b:].tolist(), strict=True)
         return Tick(
             metrics=MetricRows(who[a:b], sessions[a:b], times_us[a:b], seqs[a:b], values, self._violated(reporters)),

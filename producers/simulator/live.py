@@ -11,16 +11,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from infra.health import publishing
 from infra.runtime.clock import Clock
 from infra.runtime.lifecycle import stop_on_signals
 from infra.runtime.logs import get_logger
 from producers.simulator.config import FleetConfig
 from producers.simulator.connect import connected
 from producers.simulator.fleet import Fleet
+from producers.simulator.health import SimulatorHealth
 from producers.simulator.papers import account, truth, write_json
 from producers.simulator.rows import Tick
 from producers.simulator.sender import Sender
-from producers.simulator.wire import TOPICS, Wire
+from producers.simulator.wire import BEATS_TOPIC, TOPICS, Wire
 
 LATE_S = 0.1
 """A tick later than this carries the time at which it was made, not that for which it was planned."""
@@ -28,6 +30,7 @@ MAX_BEHIND_S = 5.0
 """Further behind the clock than this, the rest of the plan is moved: the rate cannot be kept."""
 MIN_WINDOW_US = 1_000
 TRUTH_EVERY_S = 5.0
+HELD_UP_S = 1.0
 SHORTFALL = 0.95
 _log = get_logger("simulator")
 
@@ -53,6 +56,17 @@ class Run:
         self.shifted_s = 0.0
         self._until_us = fleet.config.start_us
         self.seconds = 0.0
+        self._held_up_us: list[tuple[int, int]] = []
+
+    @property
+    def ticks(self) -> int:
+        """Ticks that were published so far."""
+        return self._fleet.ticks
+
+    @property
+    def unacknowledged(self) -> int:
+        """Events that the broker has not acknowledged yet."""
+        return self._sender.pending
 
     async def until(self, asked: asyncio.Event, files: RunFiles) -> None:
         """Publish tick by tick until the fleet's time is over or `asked` is set, then say `stopping` for all agents.
@@ -66,6 +80,7 @@ class Run:
             await self._wait_until(due_s, asked)
             await self._wait_for_room(asked)
             behind_s = self._clock.monotonic_s() - due_s
+            self._note_held_up(behind_s, began_s)
             if behind_s > MAX_BEHIND_S:
                 self.shifted_s += behind_s
             if self._clock.monotonic_s() >= next_truth_s:
@@ -74,6 +89,17 @@ class Run:
             self._publish(self._fleet.step(self._window_us(began_s, due_s)))
         self._publish(self._fleet.stop(self._until_us))
         self.seconds = self._clock.monotonic_s() - began_s
+
+    def _note_held_up(self, behind_s: float, began_s: float) -> None:
+        """Beats that are made too late, or wait for the broker, are late indeed: the truth says when that was so."""
+        waited_s = max(behind_s, self._sender.waited_s(BEATS_TOPIC, asyncio.get_running_loop().time()))
+        if waited_s < HELD_UP_S:
+            return
+        now_us = self._fleet.config.start_us + round((self._clock.monotonic_s() - began_s) * 1e6)
+        begin_us = now_us - round(waited_s * 1e6)
+        if self._held_up_us and begin_us <= self._held_up_us[-1][1]:
+            begin_us = min(begin_us, self._held_up_us.pop()[0])
+        self._held_up_us.append((begin_us, now_us))
 
     def _window_us(self, began_s: float, due_s: float) -> tuple[int, int]:
         """The event time of the next tick: from the end of the last to when it was due, or to now where that is late.
@@ -112,7 +138,7 @@ class Run:
 
     def _write_truth(self, files: RunFiles, ended_at_us: int | None) -> None:
         if files.truth is not None:
-            write_json(files.truth, truth(self._fleet, ended_at_us), setting="--truth")
+            write_json(files.truth, truth(self._fleet, ended_at_us, self._held_up_us), setting="--truth")
 
     async def finish(self, files: RunFiles) -> dict[str, Any]:
         """Wait for the acknowledgements, write truth and account; the account."""
@@ -138,9 +164,9 @@ async def run_fleet(config: FleetConfig, bootstrap: str, files: RunFiles, clock:
     The fleet starts now, whatever `config.start_us` says, once the broker is there and the kernels are compiled.
     Raises `BrokerUnreachableError`, `TopicMismatchError`, `SettingError`.
     """
-    async with connected(bootstrap, TOPICS) as (producer, partitions):
+    async with connected(bootstrap, TOPICS) as (producer, partitions, stamped):
         warm_up(config)
-        fleet = Fleet(replace(config, start_us=round(clock.now_s() * 1e6)))
+        fleet = Fleet(replace(config, start_us=round(clock.now_s() * 1e6), stamped=stamped))
         wire = Wire(fleet, partitions)
         run = Run(fleet, wire, Sender(producer), clock)
         with stop_on_signals() as asked:
@@ -155,8 +181,9 @@ async def run_fleet(config: FleetConfig, bootstrap: str, files: RunFiles, clock:
                 incidents=len(fleet.incidents),
                 account=str(files.account),
             )
-            await run.until(asked, files)
-            return await run.finish(files)
+            async with publishing(SimulatorHealth(run), bootstrap, process="simulator"):
+                await run.until(asked, files)
+                return await run.finish(files)
 
 
 def warm_up(config: FleetConfig) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from infra.runtime.errors import SettingError
 from producers.simulator.fleet import Fleet
+from producers.simulator.incidents import Incident
 from producers.simulator.sender import Sender
 
 
@@ -29,18 +30,22 @@ def write_json(path: Path, content: Mapping[str, Any], *, setting: str) -> None:
         ) from error
 
 
-def truth(fleet: Fleet, ended_at_us: int | None) -> dict[str, Any]:
-    """The incidents that have begun so far, and the run they belong to. An open end is null until the run ends."""
+def truth(fleet: Fleet, ended_at_us: int | None, held_up_us: Sequence[tuple[int, int]] = ()) -> dict[str, Any]:
+    """The incidents that have begun so far, and the run they belong to. An open end is null until the run ends.
+
+    `held_up_us`: from when to when the fleet could not say in time what it had to, event time, micros.
+    """
     begun = [incident for incident in fleet.incidents if incident.started_at_us is not None]
     return {
         "seed": fleet.config.seed,
         "agents": fleet.config.agents,
         "started_at_us": fleet.config.start_us,
         "ended_at_us": ended_at_us,
+        "held_up_us": [list(stretch) for stretch in held_up_us],
         "incidents": [
             {
                 "kind": incident.kind,
-                "agent_id": fleet.agents.ids[incident.agent],
+                "agent_id": _subject(fleet, incident),
                 "started_at_us": incident.started_at_us,
                 "ended_at_us": incident.ended_at_us,
                 "detail": incident.detail,
@@ -48,6 +53,11 @@ def truth(fleet: Fleet, ended_at_us: int | None) -> dict[str, Any]:
             for incident in begun
         ],
     }
+
+
+def _subject(fleet: Fleet, incident: Incident) -> str:
+    """Whom it is about: an agent, or the host of all that have it."""
+    return f"host:{fleet.agents.hosts[incident.agent]}" if incident.agents else fleet.agents.ids[incident.agent]
 
 
 def account(fleet: Fleet, sender: Sender, issued: Counter[str], seconds: float) -> dict[str, Any]:

@@ -42,11 +42,17 @@ class Sender:
         self.acknowledged: Counter[str] = Counter()
         self.retries = 0
         self.session_counts: I64 = np.zeros(1024, np.int64)
+        self._since_s: dict[tuple[str, int], float] = {}
+
+    def waited_s(self, topic: str, now_s: float) -> float:
+        """For how long the oldest message of a topic has waited to be acknowledged, s; `now_s` by the loop's clock."""
+        return max((now_s - since_s for place, since_s in self._since_s.items() if place[0] == topic), default=0.0)
 
     def submit(self, shipment: Shipment) -> None:
         """Queue a shipment. Callers wait for `room` between shipments."""
         place = (shipment.topic, shipment.partition)
         self._waiting[place].append(shipment)
+        self._since_s.setdefault(place, asyncio.get_running_loop().time())
         self._count_pending(len(shipment.values))
         pump = self._pumps.get(place)
         if pump is None or pump.done():
@@ -80,8 +86,10 @@ class Sender:
         queue = self._waiting[place]
         while queue and not self._gave_up:
             builder, shipments, first_of_next = self._fill(queue)
+            filled_s = asyncio.get_running_loop().time()
             if await self._send(place, builder):
                 self._acknowledge(place[0], shipments)
+                self._note_rest(place, filled_s, whole=first_of_next is None)
                 if first_of_next is not None:
                     queue.appendleft(first_of_next)
             else:
@@ -89,6 +97,13 @@ class Sender:
                     queue.appendleft(first_of_next)
                 queue.extendleft(reversed(shipments))
                 await asyncio.sleep(RETRY_PAUSE_S)
+
+    def _note_rest(self, place: tuple[str, int], filled_s: float, *, whole: bool) -> None:
+        """What waits now came after the batch was filled, unless it did not hold all."""
+        if whole and self._waiting[place]:
+            self._since_s[place] = filled_s
+        elif whole:
+            self._since_s.pop(place, None)
 
     def _fill(self, queue: deque[Shipment]) -> tuple[BatchBuilder, list[Shipment], Shipment | None]:
         """A batch of as much as fits: the builder, what is in it, and the rest of a shipment that was split."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+VERSION = "2.4.1"
 POLICIES = (
     ("pol-pii-01", "No personal data in answers", "An e-mail address stood in the answer", "redacted"),
     ("pol-scope-02", "Stay within the task", "The answer left the subject it was asked about", "flagged"),
@@ -41,6 +42,11 @@ def violation_fields(rng: random.Random, *, grave: bool) -> dict[str, Any]:
         "context": [{"name": "rule", "value": policy_id}],
         "remediation_suggested": "Review the prompt and the tools of this agent" if grave else None,
     }
+
+
+def stopping_fields(uptime_s: float, host: str) -> dict[str, Any]:
+    """The last beat of a session that ends while others go on."""
+    return {"status": "stopping", "version": VERSION, "uptime_s": uptime_s, "host": host}
 
 
 def log_fields(rng: random.Random) -> dict[str, Any]:

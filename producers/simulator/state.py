@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from producers.simulator.config import FleetConfig, Shares
+from producers.simulator.config import FleetConfig, Shares, agents_of_a_host
 from producers.simulator.metrics import MetricModel
 from producers.simulator.rows import F64, I64, Session
 
@@ -16,8 +16,10 @@ class Agents:
     """N agents.
 
     `beat_due`, `metrics_due`, `started_s` f8[agents]: fleet seconds; `down` bool: says nothing at all; `mute` bool: no
-    beats; `loss` f8: share of its beats that is lost; `cpu` f8: last reported percent; `next_seq` i8; `session_of` i8:
-    index into `sessions`; `tool_ms`: usual latency of a tool call; `violated`: policies violated since the last report.
+    beats; `loss` f8: share of its beats that is lost; `wedged_s` f8: uptime at which it stopped all but beating,
+    inf: it works; `clock_us` i8: its clock less the true time; `cpu` f8: last reported percent; `next_seq` i8;
+    `session_of` i8: index into `sessions`; `tool_ms`: usual latency of a tool call; `violated`: policies violated since
+    the last report; `hosts`: where each one runs.
     """
 
     def __init__(self, config: FleetConfig, shares: Shares, rng: np.random.Generator) -> None:
@@ -27,6 +29,8 @@ class Agents:
         self.ids = [f"{config.prefix}-{i:06d}" for i in range(n)]
         self.users = [f"user-{i % config.users:03d}" for i in range(n)]
         self.deployments = [f"deployment-{i % (3 * config.users):03d}" for i in range(n)]
+        per_host = agents_of_a_host(n)
+        self.hosts = [f"{config.prefix}-host-{i // per_host:03d}" for i in range(n)]
         self.model = MetricModel(n, rng, config.day_s, config.start_us / 1e6 % config.day_s)
         self.sessions: list[Session] = []
         self.session_of: I64 = np.array([self._open_session(i) for i in range(n)], np.int64)
@@ -38,6 +42,8 @@ class Agents:
         self.down: NDArray[np.bool_] = np.zeros(n, np.bool_)
         self.mute: NDArray[np.bool_] = np.zeros(n, np.bool_)
         self.loss: F64 = np.zeros(n)
+        self.wedged_s: F64 = np.full(n, np.inf)
+        self.clock_us: I64 = np.zeros(n, np.int64)
         self.cpu: F64 = rng.uniform(20, 50, n).round(1)
         self.tool_ms: list[float] = rng.uniform(80, 250, n).round(1).tolist()
         self.violated: dict[int, list[str]] = {}
@@ -48,6 +54,15 @@ class Agents:
         digest = hashlib.blake2b(cause.encode(), digest_size=16).digest()
         self.sessions.append(Session(digest[:10].hex(), agent, int.from_bytes(digest[12:], "big") >> 2))
         return len(self.sessions) - 1
+
+    def works(self, agent: int) -> bool:
+        """Whether it does anything but beat."""
+        return not self.down[agent] and bool(np.isinf(self.wedged_s[agent]))
+
+    def agents_by_host(self) -> list[list[int]]:
+        """The agents of each host."""
+        per_host, n = agents_of_a_host(len(self.ids)), len(self.ids)
+        return [list(range(first, min(first + per_host, n))) for first in range(0, n, per_host)]
 
     def session(self, agent: int) -> Session:
         """The session that the agent is in."""
@@ -60,6 +75,7 @@ class Agents:
         self.next_seq[agent] = 0
         self.down[agent] = False
         self.started_s[agent] = at_s
+        self.model.handled[agent] = 0
         self.beat_due[agent] = at_s
         self.metrics_due[agent] = at_s + 1e-3 + self._metrics_interval_s
 

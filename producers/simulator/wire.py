@@ -14,6 +14,7 @@ from infra.runtime.id_columns import event_ids
 from infra.runtime.ids import event_id
 from producers.simulator.fleet import Fleet
 from producers.simulator.rows import BeatRows, MetricRows, Record, Rows, Session, Tick
+from producers.simulator.small import VERSION
 from schemas.catalogue import METRICS
 from schemas.encode import (
     NULL,
@@ -37,7 +38,6 @@ METRICS_TOPIC = "fleet.metrics"
 BEATS_TOPIC = "fleet.heartbeats"
 SMALL_TOPICS = ("fleet.lifecycle", "fleet.runs", "fleet.violations", "fleet.logs")
 TOPICS = (METRICS_TOPIC, BEATS_TOPIC, *SMALL_TOPICS)
-VERSION = "2.4.1"
 _MEMORY_TOTAL_BYTES = 16 * 1024**3
 
 
@@ -76,7 +76,9 @@ class Wire:
         self._beat_head = {
             s: encode_string("stopping" if s else "healthy") + encode_string(VERSION) for s in (False, True)
         }
-        self._beat_tail = _beat_tail(fleet.shares.beat_interval_s)
+        self._beat_promise = encode_optional(_double(fleet.shares.beat_interval_s)) + NULL
+        self._hosts = Pool.of([encode_optional(encode_string(host)) for host in fleet.agents.hosts])
+        self._beat_tail = _beat_tail()
         self._beat_machine = _beat_machine()
 
     def ship(self, tick: Tick) -> Iterator[Shipment]:
@@ -112,6 +114,8 @@ class Wire:
             Doubles(rows.uptime_s[order]),
             Longs(rows.timestamps_us[order], always),
             Longs(rows.progress[order], always),
+            Constant(self._beat_promise),
+            Pooled(self._hosts, rows.agents[order]),
             Constant(self._beat_tail),
             Doubles(rows.cpu_usage[order], always),
             Constant(self._beat_machine),
@@ -190,12 +194,11 @@ def _double(value: float) -> bytes:
     return np.array([value], "<f8").tobytes()
 
 
-def _beat_tail(interval_s: float) -> bytes:
-    """interval_s, next_beat_by, host, gateway, platform, runtime_version, memory_used_bytes, memory_total_bytes."""
+def _beat_tail() -> bytes:
+    """gateway, platform, runtime_version, memory_used_bytes, memory_total_bytes."""
     return b"".join(
         (
-            encode_optional(_double(interval_s)),
-            NULL * 3,
+            NULL,
             encode_optional(encode_string("linux")),
             encode_optional(encode_string("3.11")),
             NULL,

@@ -33,7 +33,8 @@ from schemas.record import SINGLE_OBJECT_PREFIX_BYTES
 from schemas.registry import topic_schema
 from sinks.lake.compaction import CompactionOptions, Compactor
 from sinks.lake.naming import visible_files
-from sinks.lake.service import LakeOptions, LakeService
+from sinks.lake.options import LakeOptions
+from sinks.lake.service import LakeService
 
 TOPIC = "fleet.metrics"
 EVENTS_VARIABLE, ROUNDS_VARIABLE = f"{PREFIX}BENCH_EVENTS", f"{PREFIX}BENCH_ROUNDS"
@@ -123,7 +124,7 @@ async def ours(bootstrap: str, lake: Path, events: int) -> Measured:
         running.result()
     watch = ready.result()
     while _landed(service) < events:
-        await service.round_ended()
+        await service.tally.round_ended()
     measured = watch.read(events)
     stop.set()
     await running

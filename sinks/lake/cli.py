@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 import time
 from pathlib import Path
@@ -12,23 +11,14 @@ from typing import Annotated, Optional
 
 import typer
 
+from infra.runtime.durations import parse_duration_s
 from infra.runtime.errors import SettingError
 from infra.runtime.settings import Settings, load_settings
+from infra.runtime.which_broker import require_named
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Write the lake, keep it small, check it.")
 
 LakeOption = Annotated[Optional[Path], typer.Option(help="Folder of the lake [FLEETPULSE_LAKE].")]  # noqa: UP045  # typer evaluates it
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def parse_duration(text: str, setting: str) -> float:
-    """Seconds of `500ms`, `1s`, `5m`, `2h`, `7d` or a plain number of seconds. Raises `SettingError`."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", text.strip())
-    if found is None:
-        raise SettingError(
-            f"{text!r} is not a duration", setting=setting, way_out="Write it like 500ms, 1s, 5m, 2h or 7d"
-        )
-    return float(found[1]) * _UNITS_S[found[2] or "s"]
 
 
 def _settings(lake: Path | None, bootstrap: str | None = None) -> Settings:
@@ -58,10 +48,7 @@ def write(
     from schemas.catalogue import TOPICS  # as above
 
     settings = _settings(lake, bootstrap)
-    if not settings.bootstrap:
-        raise SettingError(
-            "no broker is named", setting="--bootstrap or FLEETPULSE_BOOTSTRAP", way_out="Give HOST:PORT of a broker"
-        )
+    require_named(settings)
     chosen = tuple(name for given in topics or () for name in given.split(",")) or tuple(TOPICS)
     unknown = sorted(set(chosen) - set(TOPICS))
     if unknown:
@@ -70,13 +57,9 @@ def write(
             setting="--topics",
             way_out=f"Choose from {', '.join(TOPICS)}",
         )
-    interval_s = parse_duration(flush_interval, "--flush-interval")
-    if interval_s <= 0:
-        raise SettingError(
-            "the flush interval is not above zero", setting="--flush-interval", way_out="Write it like 1s"
-        )
+    interval_s = parse_duration_s(flush_interval, "--flush-interval")
     configure_logs(settings.log_level, settings.log_format, "lake")
-    from sinks.lake.service import LakeOptions  # as above
+    from sinks.lake.options import LakeOptions  # as above
 
     options = LakeOptions(
         lake=settings.lake_dir, bootstrap=settings.bootstrap, group=group, topics=chosen, flush_interval_s=interval_s,
@@ -89,7 +72,8 @@ async def _write(options: object) -> None:
     from infra.health import publishing  # heavy imports wait until the command runs
     from infra.runtime.lifecycle import stop_on_signals  # as above
     from sinks.lake.health import LakeHealth  # as above
-    from sinks.lake.service import LakeOptions, LakeService  # as above
+    from sinks.lake.options import LakeOptions  # as above
+    from sinks.lake.service import LakeService  # as above
 
     assert isinstance(options, LakeOptions)
 
@@ -123,8 +107,9 @@ def compact(
 
     folder = _settings(lake).lake_dir
     open_lake(folder)
-    grace_s = 0.0 if everything else parse_duration(grace, "--grace")
-    options = CompactionOptions(closed_after_s=parse_duration(closed_after, "--closed-after"), grace_s=grace_s)
+    grace_s = 0.0 if everything else parse_duration_s(grace, "--grace", or_zero=True)
+    closed_after_s = parse_duration_s(closed_after, "--closed-after", or_zero=True)
+    options = CompactionOptions(closed_after_s=closed_after_s, grace_s=grace_s)
     compactor = Compactor(folder, options)
     report = compactor.run(time.time(), everything=everything)
     if grace_s == 0.0:
@@ -143,7 +128,8 @@ def retain(
 
     Example:  fleetpulse lake retain --lake ./lake
     """
-    from sinks.lake.retention import retain as remove_expired  # heavy imports wait until the command runs
+    from sinks.lake.keep import keep_s_by_table  # heavy imports wait until the command runs
+    from sinks.lake.retention import retain as remove_expired  # as above
     from sinks.lake.retention import retention_s_by_table  # as above
     from sinks.lake.storage import open_lake  # as above
 
@@ -154,26 +140,32 @@ def retain(
             raise SettingError(
                 f"the lake has no table {table!r}", setting="--keep", way_out="Write it like metrics=30d"
             )
-        overrides[table] = int(parse_duration(duration, "--keep"))
+        overrides[table] = int(parse_duration_s(duration, "--keep", or_zero=True))
     folder = _settings(lake).lake_dir
     open_lake(folder)
-    _print({"removed": remove_expired(folder, time.time(), overrides)})
+    _print({"removed": remove_expired(folder, time.time(), keep_s_by_table(folder) | overrides)})
 
 
 @app.command()
-def check(lake: LakeOption = None) -> None:
+def check(
+    lake: LakeOption = None, as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False
+) -> None:
     """Check names and ranges: what each partition has, what overlaps or is torn. Exit code 1 when something is.
 
     Example:  fleetpulse lake check --lake ./lake
     """
     from infra.runtime.errors import LakeError  # heavy imports wait until the command runs
     from sinks.lake.check import check_lake  # as above
+    from sinks.lake.check_view import print_check  # as above
 
     folder = _settings(lake).lake_dir
     if not folder.is_dir():
         raise LakeError(f"there is no lake at {folder}", setting="--lake or FLEETPULSE_LAKE", way_out="Name its folder")
     report = check_lake(folder)
-    _print(report)
+    if as_json:
+        _print(report)
+    else:
+        print_check(folder, report)
     if report["problems"]:
         raise typer.Exit(1)
 

@@ -17,6 +17,9 @@ import polars as pl
 HOUR = "_hour"
 """Column of a batch: hours since 1970-01-01 UTC of the row's folder, i32."""
 FORGET_AFTER_HOURS = 7 * 24
+REPEATABLE = "idem-"
+"""Begin the sessions of single requests over HTTP, named after their Idempotency-Key: as many as there are requests."""
+FORGET_REPEATABLE_AFTER_HOURS = 2
 _MAX_REMEMBERED_SEQS = 1_000_000
 
 
@@ -67,12 +70,24 @@ def _summary(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _kept_hours(session: str) -> int:
+    return FORGET_REPEATABLE_AFTER_HOURS if session.startswith(REPEATABLE) else FORGET_AFTER_HOURS
+
+
 class Sessions:
     """What has landed per session of one topic and partition."""
 
-    def __init__(self, landed: dict[str, Landed] | None = None, forgotten_through_hour: int = -1) -> None:
+    def __init__(
+        self,
+        landed: dict[str, Landed] | None = None,
+        forgotten_through_hour: int = -1,
+        repeatable_through_hour: int | None = None,
+    ) -> None:
         self.landed = landed if landed is not None else {}
         self.forgotten_through_hour = forgotten_through_hour
+        self.repeatable_through_hour = (
+            forgotten_through_hour if repeatable_through_hour is None else repeatable_through_hour
+        )
         self._seqs: dict[str, set[int]] = {}
         self._remembered = 0
 
@@ -92,14 +107,17 @@ class Sessions:
             suspects.update(frame.filter(repeats)["session_id"].unique())
         if not suspects:
             return Verdict(None, batch)
-        return self._judge_exactly(frame, batch, suspects, self._seqs_of(looked_up, seqs_in_lake))
+        return self._judge_exactly(frame, batch, suspects, self._seqs_of(looked_up, batch, seqs_in_lake))
 
     def _threshold(self, session: str, min_hour: int) -> int:
         """Seqs above it are certainly new."""
         known = self.landed.get(session)
         if known is not None:
             return known.max_seq
-        return 1 << 63 if min_hour <= self.forgotten_through_hour else -1
+        return 1 << 63 if min_hour <= self._forgotten_through(session) else -1
+
+    def _forgotten_through(self, session: str) -> int:
+        return self.repeatable_through_hour if session.startswith(REPEATABLE) else self.forgotten_through_hour
 
     def _judge_exactly(
         self, frame: pl.DataFrame, batch: dict[str, Landed], suspects: set[str], in_lake: Mapping[str, set[int]]
@@ -121,10 +139,12 @@ class Sessions:
             landed[session] = landed[session].joined(one) if session in landed else one
         return Verdict(pl.Series("duplicate", duplicate) if any(duplicate) else None, landed, added)
 
-    def _seqs_of(self, sessions: frozenset[str], seqs_in_lake: SeqsInLake) -> Mapping[str, set[int]]:
+    def _seqs_of(
+        self, sessions: frozenset[str], batch: Mapping[str, Landed], seqs_in_lake: SeqsInLake
+    ) -> Mapping[str, set[int]]:
         missing = frozenset(session for session in sessions if session not in self._seqs)
         if missing:
-            hours = [self._hours_of(session) for session in missing]
+            hours = [self._hours_of(session, batch[session]) for session in missing]
             found = seqs_in_lake(Lookup(missing, min(h[0] for h in hours), max(h[1] for h in hours)))
             if self._remembered > _MAX_REMEMBERED_SEQS:
                 self._seqs = {session: self._seqs[session] for session in sessions & self._seqs.keys()}
@@ -134,8 +154,10 @@ class Sessions:
                 self._remembered += len(self._seqs[session])
         return {session: self._seqs[session] for session in sessions}
 
-    def _hours_of(self, session: str) -> tuple[int, int]:
-        known = self.landed.get(session)
+    def _hours_of(self, session: str, rows: Landed) -> tuple[int, int]:
+        """Where a session may have landed. A second try of a request that was forgotten has the times of the first, or
+        is one of now."""
+        known = self.landed.get(session, rows if session.startswith(REPEATABLE) else None)
         return (known.min_hour, known.max_hour) if known is not None else (0, self.forgotten_through_hour)
 
     def add(self, frame: pl.DataFrame, verdict: Verdict) -> None:
@@ -161,11 +183,14 @@ class Sessions:
             self._remembered += len(self._seqs[session]) - before
 
     def forget_idle(self, hour: int) -> int:
-        """Drop sessions without rows in the week before `hour`; returns how many."""
-        idle = [s for s, landed in self.landed.items() if landed.max_hour < hour - FORGET_AFTER_HOURS]
+        """Drop sessions without rows in the week before `hour`, those of single requests after two hours; how many."""
+        idle = [s for s, landed in self.landed.items() if landed.max_hour < hour - _kept_hours(s)]
         for session in idle:
             gone = self.landed.pop(session)
-            self.forgotten_through_hour = max(self.forgotten_through_hour, gone.max_hour)
+            if session.startswith(REPEATABLE):
+                self.repeatable_through_hour = max(self.repeatable_through_hour, gone.max_hour)
+            else:
+                self.forgotten_through_hour = max(self.forgotten_through_hour, gone.max_hour)
             self._remembered -= len(self._seqs.pop(session, ()))
         return len(idle)
 

@@ -27,12 +27,12 @@ class LakeHealth(Component):
         if service.trouble:
             return Health(HealthStatus.DEGRADED, service.trouble)
         lag = service.lag()
-        waited_s = self._watch.waited_s(lag, service.rounds, self._clock.monotonic_s())
+        waited_s = self._watch.waited_s(lag, service.tally.rounds, self._clock.monotonic_s())
         return health_of_work(waited_s, lag, PATIENCE_S, "records")
 
     def progress(self) -> int:
         """Rounds written, and turns with nothing to write."""
-        return self._service.rounds + self._service.idle_turns
+        return self._service.tally.rounds + self._service.tally.idle_turns
 
     def metrics(self) -> Mapping[str, float]:
         """Rows, files, bad messages, duplicates as counters; lag, buffers (rows, bytes), latency (s) as they are."""

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from infra.runtime.narrow import PIPE_WIDTH, Narrowable
 from infra.runtime.text import printable
 from sinks.lake.accounts import SessionAccount, read_accounts
 from sinks.lake.ledger import (
@@ -21,6 +22,7 @@ from sinks.lake.ledger import (
     by_agent,
     missing_ranges,
     read_dead_letters,
+    read_expired,
     read_sessions,
     total,
     with_accounts,
@@ -69,7 +71,9 @@ def _read(
 ) -> Ledger:
     sessions = read_sessions(connection, question.agent)
     if claims is not None:
-        sessions = with_accounts(sessions, [s for s in claims if question.agent in {None, s.agent_id}])
+        claims = [claim for claim in claims if question.agent in {None, claim.agent_id}]
+        expired = read_expired(connection, {claim.session_id for claim in claims})
+        sessions = with_accounts(sessions, claims, expired)
     dead = read_dead_letters(connection)
     agents = by_agent(sessions, dead)
     all_dead = sum(dead.values()) if question.agent is None else dead.get(question.agent, 0)
@@ -90,6 +94,7 @@ def _numbers(ledger: Ledger, line: LedgerLine) -> list[str]:
         line.published,
         line.landed,
         line.missing,
+        line.expired,
         line.duplicates,
         line.double_rows,
         line.dropped,
@@ -100,10 +105,16 @@ def _numbers(ledger: Ledger, line: LedgerLine) -> list[str]:
     return [f"{count:,}" for count in counts]
 
 
-def show_ledger(ledger: Ledger) -> str:
-    """The ledger as a table with a line of totals; ranges of missing numbers below it."""
+def _ending(line: LedgerLine) -> str:
+    return "yes" if line.closed else "no last word" if line.gone else "no"
+
+
+def show_ledger(ledger: Ledger, width: int = PIPE_WIDTH) -> str:
+    """The ledger as a table with a line of totals; ranges of missing numbers below it. Lines of at most `width`
+    characters."""
     by_session = any(line.session_id for line in ledger.lines)
-    names = ["sessions", "published", "landed", "missing", "duplicates", "double rows", "dropped", "dead letters"]
+    names = ["sessions", "published", "landed", "missing", "expired"]
+    names += ["duplicates", "double rows", "dropped", "dead letters"]
     if ledger.total.acknowledged is not None:
         names += ["acknowledged", "not landed"]
     table = Table(box=SQUARE, show_footer=True)
@@ -115,9 +126,9 @@ def show_ledger(ledger: Ledger) -> str:
     table.add_column("closed", footer="yes" if ledger.total.closed and ledger.agents else "")
     for line in ledger.lines:
         who = [Text(printable(line.agent_id)), *([Text(printable(line.session_id))] if by_session else [])]
-        table.add_row(*who, *_numbers(ledger, line), "yes" if line.closed else "no")
+        table.add_row(*who, *_numbers(ledger, line), _ending(line))
     text = io.StringIO()
-    Console(file=text, width=160, color_system=None, highlight=False).print(table)
+    Console(file=text, width=width, color_system=None, highlight=False).print(Narrowable(table))
     for session, ranges in ledger.ranges.items():
         spans = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges)
         text.write(f"missing of {printable(session)}: {spans}\n")

@@ -20,6 +20,8 @@ from pathlib import Path
 HOUR_S = 3600
 DUPLICATES_TABLE = "duplicates"
 """Events that came a second time, of all topics."""
+EXPIRED_TABLE = "expired"
+"""Which numbers of sessions retention has removed: `sinks.lake.expired`."""
 
 _NAME = re.compile(
     r"(?P<topic>[A-Za-z0-9._-]+)\+(?P<partition>\d+)\+(?P<first>\d+)\+(?P<last>\d+)"

@@ -12,6 +12,7 @@ from typing import IO, Annotated
 
 import typer
 
+from infra.runtime.durations import parse_duration_s
 from infra.runtime.errors import SettingError
 from infra.runtime.settings import load_settings
 
@@ -26,26 +27,16 @@ _UNITS_BYTES = {
     "mib": 2**20,
     "gib": 2**30,
 }
-_UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _MIN_MEMORY_BYTES = 32 * 10**6
 _MAX_TIMEOUT_S = 86_400.0
 
 
-def _quantity(text: str, units: dict[str, float], setting: str, example: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text.strip())
-    if found is None or found[2].lower() not in units:
-        raise SettingError(f"cannot read {text!r}", setting=setting, way_out=f"Write it like {example}")
-    return float(found[1]) * units[found[2].lower()]
-
-
 def parse_bytes(text: str, setting: str) -> int:
     """`500MB`, `1GiB` or plain bytes as a number of bytes. Raises `SettingError`."""
-    return int(_quantity(text, {name: float(size) for name, size in _UNITS_BYTES.items()}, setting, "500MB or 2GiB"))
-
-
-def parse_seconds(text: str, setting: str) -> float:
-    """`30s`, `500ms`, `2m` or plain seconds as seconds. Raises `SettingError`."""
-    return _quantity(text, _UNITS_S, setting, "30s or 2m")
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text.strip())
+    if found is None or found[2].lower() not in _UNITS_BYTES:
+        raise SettingError(f"cannot read {text!r}", setting=setting, way_out="Write it like 500MB or 2GiB")
+    return int(float(found[1]) * _UNITS_BYTES[found[2].lower()])
 
 
 @contextlib.contextmanager
@@ -112,11 +103,9 @@ def sql(
 
 
 def _timeout_s(text: str) -> float:
-    seconds = parse_seconds(text, "--timeout")
-    if not 0 < seconds <= _MAX_TIMEOUT_S:
-        raise SettingError(
-            f"{text!r} is out of range", setting="--timeout", way_out="Use more than 0 s and at most a day"
-        )
+    seconds = parse_duration_s(text, "--timeout")
+    if seconds > _MAX_TIMEOUT_S:
+        raise SettingError(f"{text!r} is out of range", setting="--timeout", way_out="Use at most a day")
     return seconds
 
 
@@ -148,8 +137,9 @@ def ledger(
 
     Example:  fleetpulse ledger --lake ./lake --missing
     """
+    from infra.runtime.narrow import wide_console  # noqa: PLC0415  # --help stays quick
     from sinks.lake.ledger_view import LedgerQuestion, read_ledger, show_ledger  # noqa: PLC0415  # --help stays quick
 
     question = LedgerQuestion(agent, missing, sessions, limit)
     found = read_ledger(lake_dir(lake), question, accounts)
-    sys.stdout.write(found.as_json() if as_json else show_ledger(found))
+    sys.stdout.write(found.as_json() if as_json else show_ledger(found, wide_console().width))

@@ -24,11 +24,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from infra.runtime.narrow import Narrowable
 from infra.runtime.text import printable
 
 TABLE_ROWS = 200
 """A terminal shows so many rows; the other formats give all."""
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _CELL_CHARS = 120
 
 
@@ -103,7 +104,7 @@ def write_table(answer: Batches, sink: IO[bytes]) -> None:
         count += batch.num_rows
     text = io.StringIO()
     console = Console(file=text, width=None if sink.isatty() else 4096, highlight=False, color_system=None)
-    console.print(table)
+    console.print(Narrowable(table))
     shown = "" if count <= TABLE_ROWS else f", the first {TABLE_ROWS} shown; --format csv, json or parquet gives all"
     sink.write(f"{text.getvalue()}{count} row{'' if count == 1 else 's'}{shown}\n".encode())
 
@@ -124,7 +125,12 @@ def _csv_value(value: Any, *, safe: bool) -> Any:  # noqa: ANN401  # any Arrow s
     simple = plain(value)
     if isinstance(simple, dict | list):
         simple = json.dumps(simple, ensure_ascii=False)
-    return f"'{simple}" if safe and isinstance(simple, str) and simple.startswith(_FORMULA_STARTS) else simple
+    return f"'{simple}" if safe and isinstance(simple, str) and _is_formula(simple) else simple
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet may take a text for a formula: some drop blanks before it, some know the wide signs."""
+    return text[:1] in {"\t", "\r", "\n"} or text.lstrip().startswith(_FORMULA_STARTS)
 
 
 def write_csv(answer: Batches, sink: IO[bytes], *, safe: bool = False) -> None:

@@ -214,6 +214,7 @@ def save_checkpoint(lake: Path, position: Position, sessions: Sessions) -> None:
         "epoch": position.epoch,
         "next_offset": position.next_offset,
         "forgotten_through_hour": sessions.forgotten_through_hour,
+        "repeatable_through_hour": sessions.repeatable_through_hour,
     }
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
@@ -237,7 +238,8 @@ def _load_sessions(lake: Path, topic: str, partition: int) -> tuple[Sessions, tu
         landed = {
             s: Landed(*values) for s, *values in zip(table.column("session_id").to_pylist(), *columns, strict=True)
         }
-        return Sessions(landed, through["forgotten_through_hour"]), (through["epoch"], through["next_offset"])
+        sessions = Sessions(landed, through["forgotten_through_hour"], through.get("repeatable_through_hour"))
+        return sessions, (through["epoch"], through["next_offset"])
     except FileNotFoundError:
         return None
     except (pa.ArrowInvalid, ValueError, KeyError, TypeError) as error:

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from io import IOBase
 from pathlib import Path
@@ -24,22 +22,61 @@ import pyarrow as pa
 
 from infra.runtime.errors import FleetpulseError, LakeError, QueryRefusedError
 from sinks.lake.absent import no_lake
+from sinks.lake.sql_process import hand_over, start_worker
 
-_INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+Start = Callable[[], "subprocess.Popen[bytes]"]
+"""Gives a process that waits for its request."""
 
 
 @dataclass(frozen=True)
 class SqlLimits:
-    """What one query may take: seconds of wall time, rows of answer, bytes of DuckDB's memory, threads."""
+    """What one query may take: seconds of wall time, rows and bytes (in Arrow) of answer, bytes of DuckDB's memory,
+    threads. More rows than `max_rows` are an error; after `stop_after` of them the answer just ends."""
 
     timeout_s: float = 30.0
     max_rows: int = 1_000_000
     memory_bytes: int = 1_000_000_000
     threads: int = 4
+    max_bytes: int = 1 << 62
+    stop_after: int = 1 << 62
 
 
 class QueryFailedError(FleetpulseError):
-    """DuckDB did not run the text: unknown columns, wrong types, a syntax error."""
+    """DuckDB did not run the text: unknown columns, wrong types, a syntax error.
+
+    `position`: characters of the text before the place that it is about; None where DuckDB names none.
+    """
+
+    def __init__(self, problem: str, position: int | None = None) -> None:
+        self.position = position
+        super().__init__(problem)
+
+
+class StoppedError(FleetpulseError):
+    """Whoever asked has ended the question."""
+
+
+class Stop:
+    """Ends a question from another thread, before or while it runs: `stop()`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.asked = False
+
+    def __call__(self) -> None:
+        """End the question; also one that has not begun."""
+        with self._lock:
+            self.asked = True
+            if self._process is not None:
+                self._process.kill()
+
+    def watch(self, process: subprocess.Popen[bytes] | None) -> None:
+        """The process to be ended from now on; None: there is none any more."""
+        with self._lock:
+            self._process = process
+            if self.asked and process is not None:
+                process.kill()
 
 
 class _Errors(threading.Thread):
@@ -110,7 +147,7 @@ class Answer:
         lines = self._errors.text().strip().splitlines() or [""]
         try:
             report = json.loads(lines[-1])
-            kind, message = str(report["error"]), str(report["message"])
+            kind, message, position = str(report["error"]), str(report["message"]), report["position"]
         except (ValueError, TypeError, KeyError):
             return QueryFailedError(f"the query engine ended unexpectedly (exit code {code}): {lines[-1][:300]}")
         if kind == "memory":
@@ -119,29 +156,25 @@ class Answer:
                 setting="--memory",
                 way_out="Ask for fewer rows, or raise it",
             )
-        return {"refused": QueryRefusedError, "lake": LakeError}.get(kind, QueryFailedError)(message)
-
-
-def _start(lake: Path, sql: str, limits: SqlLimits) -> subprocess.Popen[bytes]:
-    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "sinks.lake.sql_worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment | {"HOME": "/nonexistent"},
-        start_new_session=True,  # Ctrl-C is for the parent, which ends the worker
-    )
-    assert process.stdin is not None
-    request = {"lake": str(lake.resolve()), "sql": sql, **asdict(limits)}
-    with contextlib.suppress(BrokenPipeError), process.stdin:  # a worker that died at once is reported by its exit
-        process.stdin.write(json.dumps(request).encode())
-    return process
+        if kind in {"refused", "lake"}:
+            return QueryRefusedError(message) if kind == "refused" else LakeError(message)
+        return QueryFailedError(message, position)
 
 
 @contextlib.contextmanager
-def run_sql(lake: Path, sql: str, limits: SqlLimits | None = None) -> Iterator[Answer]:
+def run_sql(
+    lake: Path,
+    sql: str,
+    limits: SqlLimits | None = None,
+    *,
+    tenant: str | None = None,
+    stop: Stop | None = None,
+    start: Start = start_worker,
+) -> Iterator[Answer]:
     """Run one SELECT over `lake` in a process of its own; the process is gone when the block is left.
+
+    `tenant`: the only one whose rows there are for it, and then no file can be opened; None: the whole lake.
+    `stop`: ends it from another thread, which `StoppedError` says. `start`: gives the process.
 
     Raises `LakeError` without a lake, `QueryRefusedError` for what is not one SELECT or passes a limit, and
     `QueryFailedError` with DuckDB's message for SQL that is wrong; also while batches are read.
@@ -150,7 +183,8 @@ def run_sql(lake: Path, sql: str, limits: SqlLimits | None = None) -> Iterator[A
         raise no_lake(lake)
     limits = limits or SqlLimits()
     timed_out = threading.Event()
-    process = _start(lake, sql, limits)
+    process = start()
+    hand_over(process, {"lake": str(lake.resolve()), "sql": sql, "tenant": tenant, **asdict(limits)})
     assert process.stdout is not None
     assert process.stderr is not None
     errors = _Errors(process.stderr)
@@ -161,9 +195,16 @@ def run_sql(lake: Path, sql: str, limits: SqlLimits | None = None) -> Iterator[A
 
     timer = threading.Timer(limits.timeout_s, end_it)
     timer.start()
+    stop = stop or Stop()
+    stop.watch(process)
     try:
         yield Answer(process, limits, timed_out, errors)
+    except FleetpulseError as error:
+        if stop.asked:
+            raise StoppedError("the question was ended by who asked it") from error
+        raise
     finally:
+        stop.watch(None)
         timer.cancel()
         process.kill()
         process.wait()

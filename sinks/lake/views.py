@@ -19,7 +19,7 @@ from schemas.catalogue import METRICS, TABLES
 from schemas.registry import load_schema
 from sinks.lake.absent import no_lake
 from sinks.lake.ledger import LEDGER_SQL, LEDGER_TABLES, PRODUCER_TABLES
-from sinks.lake.naming import visible_files
+from sinks.lake.naming import EXPIRED_TABLE, visible_files
 
 T = TypeVar("T")
 ATTEMPTS = 4
@@ -38,6 +38,15 @@ DUPLICATES_COLUMNS: Mapping[str, str] = {
     "agent_id": "VARCHAR",
     "session_id": "VARCHAR",
     "seq": "BIGINT",
+}
+EXPIRED_COLUMNS: Mapping[str, str] = {
+    "agent_id": "VARCHAR",
+    "user_id": "VARCHAR",
+    "session_id": "VARCHAR",
+    "events": "BIGINT",
+    "last_seq": "BIGINT",
+    "firsts": "BIGINT[]",
+    "lasts": "BIGINT[]",
 }
 _SCALARS = {
     "string": "VARCHAR",
@@ -72,11 +81,13 @@ def table_columns(table: str) -> dict[str, str]:
     """
     if table == "duplicates":
         return {**DUPLICATES_COLUMNS, **KAFKA_COLUMNS}
+    if table == EXPIRED_TABLE:
+        return dict(EXPIRED_COLUMNS)
     fields = load_schema(TABLES[table].schema).raw["fields"]
     return {field["name"]: _duckdb_type(field["type"]) for field in fields} | dict(KAFKA_COLUMNS)
 
 
-BASE_TABLES: tuple[str, ...] = (*TABLES, "duplicates")
+BASE_TABLES: tuple[str, ...] = (*TABLES, "duplicates", EXPIRED_TABLE)
 """Every table that has files."""
 
 
@@ -132,12 +143,13 @@ def tables_named_in(sql: str) -> set[str]:
     return named
 
 
-def _literal(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as SQL has it between apostrophes."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _scan(files: Iterable[Path], *, by_name: bool) -> str:
-    names = ", ".join(_literal(str(file)) for file in files)
+    names = ", ".join(quoted(str(file)) for file in files)
     hive = ", ".join(f'"{name}": {kind}' for name, kind in HIVE_COLUMNS.items())
     return (
         f"read_parquet([{names}], hive_partitioning = true, hive_types = {{{hive}}}"
@@ -160,6 +172,12 @@ def _column(name: str, wanted: str, found: str | None) -> str:
     return f'"{name}"' if found == shown else f'CAST("{name}" AS {shown}) AS "{name}"'
 
 
+def select_columns(table: str, found: Mapping[str, str]) -> str:
+    """The list of a view's SELECT over files that have the columns `found`, by their DuckDB types."""
+    columns = (*table_columns(table).items(), *HIVE_COLUMNS.items())
+    return ", ".join(_column(name, kind, found.get(name)) for name, kind in columns)
+
+
 def _view_sql(connection: duckdb.DuckDBPyConnection, table: str, files: list[Path], *, by_name: bool) -> str:
     """The SELECT of a table's view.
 
@@ -167,16 +185,22 @@ def _view_sql(connection: duckdb.DuckDBPyConnection, table: str, files: list[Pat
     """
     columns = table_columns(table)
     if not files:
-        empty = [_column(n, t, None) for n, t in (*columns.items(), *HIVE_COLUMNS.items())]
-        return f"SELECT {', '.join(empty)} WHERE false"
+        return f"SELECT {select_columns(table, {})} WHERE false"
     files = sorted(files, reverse=True)
     if not by_name:
         ends = [_found_columns(connection, _scan([file], by_name=False)) for file in (files[0], files[-1])]
         by_name = any(end != ends[0] or not columns.keys() <= end.keys() for end in ends)
     scan = _scan(files, by_name=by_name)
     found = _found_columns(connection, scan) if by_name else ends[0]
-    chosen = [_column(n, t, found.get(n)) for n, t in (*columns.items(), *HIVE_COLUMNS.items())]
-    return f"SELECT {', '.join(chosen)} FROM {scan}"  # noqa: S608  # quoted above
+    return f"SELECT {select_columns(table, found)} FROM {scan}"  # noqa: S608  # quoted above
+
+
+def table_select(connection: duckdb.DuckDBPyConnection, table: str, files: list[Path]) -> str:
+    """The SELECT of a table over some of its files, with the columns of the current schema; none: no rows.
+
+    Raises `duckdb.Error` for a file that is no Parquet or gone.
+    """
+    return _view_sql(connection, table, files, by_name=False)
 
 
 def create_views(
@@ -194,7 +218,7 @@ def create_views(
         connection.execute(f"CREATE OR REPLACE VIEW {view} AS {sql}")
     counts: dict[str, int] = {}
     for table in tables:
-        files = _files(lake, table)
+        files = files_of(lake, table)
         if files:
             connection.execute(
                 f"CREATE OR REPLACE VIEW {table} AS {_view_sql(connection, table, files, by_name=by_name)}"
@@ -203,7 +227,8 @@ def create_views(
     return counts
 
 
-def _files(lake: Path, table: str) -> list[Path]:
+def files_of(lake: Path, table: str) -> list[Path]:
+    """The files of a table that count. Raises `LakeError` when the folder cannot be read."""
     try:
         return list(visible_files(lake, table))
     except OSError as error:
@@ -224,7 +249,15 @@ def open_lake(lake: Path, tables: Iterable[str] = BASE_TABLES) -> duckdb.DuckDBP
     return connection
 
 
-def has_vanished(error: duckdb.Error) -> bool:
+def open_views() -> duckdb.DuckDBPyConnection:
+    """A connection of our own with every view and no rows: what tables and columns there are, without any lake."""
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")
+    create_views(connection, Path(), ())
+    return connection
+
+
+def has_vanished(error: Exception) -> bool:
     """Whether a query failed because a file that was listed is gone: compacted, or past its retention."""
     return re.search(r"No such file|No files found that match", str(error)) is not None
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
+
+from schemas.record import decode_record
+from schemas.registry import SchemaBook
 
 SEVERITIES = ("info", "warning", "critical")
 
@@ -67,6 +71,7 @@ class Alert:
 
 GROUPABLE = ("name", "severity", "agent_id", "user_id", "deployment_id", "correlation_id", "fingerprint", "rule_kind")
 """Fields, beside labels, that alerts may be grouped by."""
+_REMEMBERED_BYTES = 8_192
 _PAIRED = ("labels", "evidence", "annotations")
 _LISTED = ("receivers", "members")
 _SAME = tuple(name for name in Alert.__dataclass_fields__ if name not in (*_PAIRED, *_LISTED))
@@ -74,6 +79,21 @@ _SAME = tuple(name for name in Alert.__dataclass_fields__ if name not in (*_PAIR
 
 def _pairs(entries: list[dict[str, str]]) -> dict[str, str]:
     return {entry["name"]: entry["value"] for entry in entries}
+
+
+class AlertReader:
+    """Reads messages of fleet.alerts. All lanes of a process share one: each message is decoded once."""
+
+    def __init__(self, remembered: int = 2_048) -> None:
+        self._book = SchemaBook("alert")
+        self._cached = lru_cache(maxsize=remembered)(self._decode)
+
+    def read(self, raw: bytes | None) -> Alert:
+        """The alert of a message. Raises `UndecodableError`."""
+        return self._decode(raw) if raw is None or len(raw) > _REMEMBERED_BYTES else self._cached(raw)
+
+    def _decode(self, raw: bytes | None) -> Alert:
+        return from_record(decode_record(self._book, raw))
 
 
 def from_record(record: Mapping[str, Any]) -> Alert:

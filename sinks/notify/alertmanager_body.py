@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sinks.notify.alert import Alert
+from sinks.notify.alert import SEVERITIES, Alert
 from sinks.notify.channel import Notification
+from sinks.notify.words import commands, duration, lasted_s, value
 
 _NOT_YET = "0001-01-01T00:00:00Z"
 _NO_LABEL = re.compile(r"[^a-zA-Z0-9_]")
@@ -39,11 +41,21 @@ def identity(alert: Alert) -> dict[str, str]:
 
 
 def texts(alert: Alert) -> dict[str, str]:
-    """Texts for people: the summary, what the rule says, the evidence, who acknowledged it."""
+    """Texts for people: the summary, what the rule says, the evidence, what was measured, who acknowledged or
+    ended it, what to type now."""
     found = {f"evidence_{name}": value for name, value in alert.evidence.items()}
     found |= dict(alert.annotations) | {"summary": alert.summary}
     if alert.state == "acknowledged":
         found["acknowledged_by"] = alert.actor or "somebody"
+    elif alert.actor is not None:
+        found["resolved_by" if alert.resolved else "escalated_by"] = alert.actor
+    if alert.comment:
+        found["comment"] = alert.comment
+    if not alert.resolved and (told := value(alert)):
+        found["measured"] = told
+    if (ended_after_s := lasted_s(alert)) is not None:
+        found["lasted"] = duration(ended_after_s)
+    found |= {f"to_{name}": text for name, text in commands(alert).items()}
     if alert.member_count:
         found["member_count"] = str(alert.member_count)
     return {label_name(name): value for name, value in found.items() if value}
@@ -91,6 +103,23 @@ def webhook_body(receiver: str, notification: Notification) -> dict[str, Any]:
         "externalURL": "",
         "alerts": entries,
     }
+
+
+def milder_ones(notification: Notification, now_s: float) -> list[Alert]:
+    """Ends of what alerts were before they became graver: severity is a label, so there that is another alert.
+
+    Without them it would fire on until re-sends are missed, also beyond the end of the graver one. What it is at last
+    has no end among them: of two entries with the same labels in one message either might count.
+    """
+    at = datetime.fromtimestamp(now_s, tz=UTC)
+    last = {alert.fingerprint: identity(alert) for alert in notification.latest()}
+    ends = (
+        replace(alert, state="resolved", severity=severity, ends_at=at)
+        for alert in notification.alerts
+        if alert.cause == "worse" and alert.severity in SEVERITIES
+        for severity in SEVERITIES[: SEVERITIES.index(alert.severity)]
+    )
+    return [end for end in ends if identity(end) != last[end.fingerprint]]
 
 
 def api_alert(alert: Alert, until_s: float) -> dict[str, Any]:

@@ -14,13 +14,16 @@ from typing import Any
 
 from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat, NotifyType
 
+from infra.runtime.clock import Clock
+from infra.runtime.text import printable
+from sinks.notify import words
 from sinks.notify.addresses import BlockedAddressError, check
 from sinks.notify.alert import Alert
 from sinks.notify.channel import DeliveryError, Notification, RefusedError
 from sinks.notify.settings import AppriseSettings
 
 _BUSY_MOST = 4
-_LINES_MOST = 50
+_PARAGRAPHS_MOST, _NAMES_MOST = 20, 3
 _guarded = threading.local()
 
 
@@ -50,25 +53,22 @@ class _Hook:
 _TYPES = {"critical": NotifyType.FAILURE, "warning": NotifyType.WARNING, "info": NotifyType.INFO}
 
 
-def _line(alert: Alert) -> str:
-    runbook = alert.annotations.get("runbook", "")
-    return f"[{alert.state}] {alert.severity} {alert.name} {alert.agent_id}: {alert.summary}" + (
-        f"\n  runbook: {runbook}" if runbook else ""
-    )
-
-
 def title(alerts: list[Alert]) -> str:
-    """What stands above the message: one alert's words, or how many there are."""
+    """What stands above the message: one alert's words, or how many there are and of what."""
     if len(alerts) == 1:
-        return f"[{alerts[0].state}] {alerts[0].name}: {alerts[0].agent_id}"[:200]
+        return words.title(alerts[0])
     firing = sum(not alert.resolved for alert in alerts)
-    return f"[fleetpulse] {firing} firing, {len(alerts) - firing} resolved"
+    names = sorted({alert.name for alert in alerts})
+    of_what = printable(", ".join(names[:_NAMES_MOST])) + (" and others" if len(names) > _NAMES_MOST else "")
+    return f"[fleetpulse] {firing} firing, {len(alerts) - firing} resolved: {of_what}"
 
 
-def body(alerts: list[Alert]) -> str:
-    """One line an alert, the first fifty."""
-    more = len(alerts) - _LINES_MOST
-    return "\n".join([*map(_line, alerts[:_LINES_MOST]), *([f"and {more} more"] if more > 0 else [])])
+def body(alerts: list[Alert], now_s: float) -> str:
+    """A paragraph an alert, the gravest that fire first; after the first twenty only how many more there are."""
+    ordered = sorted(alerts, key=lambda alert: (alert.resolved, not alert.at_least("critical"), alert.starts_at))
+    more = len(alerts) - _PARAGRAPHS_MOST
+    told = [words.paragraph(alert, now_s) for alert in ordered[:_PARAGRAPHS_MOST]]
+    return "\n\n".join([*told, *([f"and {more} more: fleetpulse alerts list"] if more > 0 else [])])
 
 
 def _type(alerts: list[Alert]) -> NotifyType:
@@ -83,9 +83,10 @@ class AppriseChannel:
 
     kind = "apprise"
 
-    def __init__(self, settings: AppriseSettings) -> None:
+    def __init__(self, settings: AppriseSettings, clock: Clock) -> None:
         """Raises `RefusedError` for a URL that Apprise does not know."""
         self.name = settings.name
+        self._clock = clock
         self._guard = not settings.allow_private
         self._timeout_s = settings.timeout_s
         self._busy = threading.Semaphore(_BUSY_MOST)
@@ -130,11 +131,13 @@ class AppriseChannel:
             self._busy.release()
         self._report("blocked" if _guarded.blocked else outcome, loop, ended)
 
-    @staticmethod
-    def _tell_service(service: NotifyBase, alerts: list[Alert]) -> bool:
+    def _tell_service(self, service: NotifyBase, alerts: list[Alert]) -> bool:
         return bool(
             service.notify(
-                body=body(alerts), title=title(alerts), notify_type=_type(alerts), body_format=NotifyFormat.TEXT
+                body=body(alerts, self._clock.now_s()),
+                title=title(alerts),
+                notify_type=_type(alerts),
+                body_format=NotifyFormat.TEXT,
             )
         )
 

@@ -35,7 +35,7 @@ def _with_libraries(settings: AnyChannel, clock: Clock) -> Channel:
         from sinks.notify.apprise_channel import AppriseChannel  # noqa: PLC0415  # see above
 
         try:
-            return AppriseChannel(settings)
+            return AppriseChannel(settings, clock)
         except RefusedError as error:
             raise SettingError(
                 f"channel {settings.name}: {error}", setting="--channels or FLEETPULSE_CHANNELS"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.runtime.errors import SettingError
 from infra.runtime.settings import load_settings
+from infra.runtime.which_broker import require_named
 
 if TYPE_CHECKING:
     from sinks.notify.notifier import Notifier, NotifierConfig
@@ -60,12 +60,7 @@ def notify(
     from sinks.notify.settings import load_channels
 
     settings = load_settings(bootstrap=bootstrap)
-    if not settings.bootstrap:
-        raise SettingError(
-            "no broker is named",
-            setting="--bootstrap or FLEETPULSE_BOOTSTRAP",
-            way_out="Give HOST:PORT; `fleetpulse up` runs everything with a broker of its own",
-        )
+    require_named(settings)
     configure_logs(settings.log_level, settings.log_format, "notify")
     clock = SystemClock()
     known = load_channels(channels, as_json=as_json)
@@ -75,7 +70,9 @@ def notify(
 
 
 async def _serve(notifier: Notifier, config: NotifierConfig) -> None:
+    from infra.health import publishing
     from infra.runtime.lifecycle import CleanUps, stop_on_signals
+    from sinks.notify.health import NotifyHealth
 
     clean_ups = CleanUps()
     with stop_on_signals() as asked:
@@ -83,8 +80,9 @@ async def _serve(notifier: Notifier, config: NotifierConfig) -> None:
         try:
             await notifier.start()
             ready = {"event": "ready", "process": "notify", "group": config.group, "channels": list(notifier.lanes)}
-            _print(ready)
-            await notifier.run(asked)
+            async with publishing(NotifyHealth(notifier), config.bootstrap, process="notify"):
+                _print(ready)
+                await notifier.run(asked)
         finally:
             await clean_ups.run(STOP_WITHIN_S)
 
@@ -129,6 +127,31 @@ def _show(trial: Trial, as_json: bool) -> None:
     status = f", status {trial.status_code}" if trial.status_code is not None else ""
     why = f": {trial.error}" if trial.error else ""
     typer.echo(f"{trial.channel} ({trial.kind}): {trial.outcome} in {trial.duration_s:.3f} s{status}{why}")
+
+
+@app.command("check")
+def check_file(
+    file: Annotated[Path, typer.Argument(help="channels.yaml")],
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+) -> None:
+    """Say whether a file of channels can be used, with every channel as it would be made; exit code 2 if not.
+
+    Example:  fleetpulse notify check channels.yaml
+    """
+    from infra.runtime.clock import SystemClock
+    from infra.runtime.errors import FleetpulseError
+    from sinks.notify.build import build
+    from sinks.notify.settings import load_channels
+
+    try:
+        names = [build(each, SystemClock(), sys.stdout).name for each in load_channels(file).channels]
+    except FleetpulseError as error:
+        if not as_json:
+            raise
+        _print({"valid": False, "file": str(file), "error": str(error)})
+        raise typer.Exit(2) from error
+    count = f"{len(names)} channel{'' if len(names) == 1 else 's'}"
+    typer.echo(json.dumps({"valid": True, "file": str(file), "channels": names}) if as_json else f"{file}: {count}")
 
 
 @app.command("channels")

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
+from infra.runtime.batch_send import partition_of, send_records
 from infra.runtime.clock import Clock
 from infra.runtime.ids import event_id, new_session_bits
 from infra.runtime.kafka import AIOKafkaProducer
@@ -41,7 +42,11 @@ class Outcome:
 
 
 class Recorder:
-    """Writes records and has them acknowledged; one session a process. The producer is its owner's."""
+    """Writes records and has them acknowledged; one session a process. The producer is its owner's.
+
+    Records that come while a batch is under way make the next one: who tells alerts one by one waits for a share of a
+    batch, not for a round trip each.
+    """
 
     def __init__(
         self, sender: AIOKafkaProducer, clock: Clock, topic: str = TOPIC, letters: str = dead_letters.TOPIC
@@ -54,6 +59,8 @@ class Recorder:
         self._bits = new_session_bits()
         self._session = f"notify/{os.getpid()}/{self._bits:08x}/{int(clock.now_s() * 1000)}"
         self._seq = 0
+        self._waiting: list[tuple[str, Sequence[tuple[bytes, bytes]], asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
 
     async def write(self, items: Sequence[Item], outcome: Outcome) -> None:
         """One record an alert, acknowledged when this returns. A broker that is away is waited for."""
@@ -61,8 +68,14 @@ class Recorder:
 
     async def bury(self, letters: Iterable[dead_letters.DeadLetter]) -> None:
         """Dead letters, acknowledged when this returns."""
-        found = list(letters)
-        await self._send(dead_letters.encode(found), self._letters)
+        await self._send(dead_letters.encode(list(letters)), self._letters)
+
+    async def stop(self) -> None:
+        """Write no more; who still waits is cancelled. Idempotent."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.cancel()
+            await asyncio.wait([writing])
 
     def _message(self, item: Item, outcome: Outcome) -> tuple[bytes, bytes]:
         record = delivery_record(item.alert, max(1, item.attempts), outcome)
@@ -77,32 +90,55 @@ class Recorder:
         return item.alert.agent_id.encode(), encode_single_object(self._schema, record)
 
     async def _send(self, messages: Sequence[tuple[bytes, bytes]], topic: str) -> None:
-        left = list(messages)
-        while left:
+        if not messages:
+            return
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append((topic, messages, written))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_what_waits())
+        await written
+
+    async def _write_what_waits(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
             try:
-                waiting = [await self._sender.send(topic, value, key=key) for key, value in left]
-                results = await asyncio.gather(*waiting, return_exceptions=True)
+                for topic in {topic for topic, _, _ in batch}:
+                    await self._write_batch(
+                        topic, [m for name, messages, _ in batch if name == topic for m in messages]
+                    )
+            except BaseException as error:
+                _end([*batch, *self._waiting], error)
+                self._waiting = []
+                raise
+            _end(batch, None)
+
+    async def _write_batch(self, topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        """Until it is acknowledged. What is sent again keeps its numbers: the lake leaves out what comes twice."""
+        while True:
+            try:
+                partitions = len(await self._sender.partitions_for(topic))
+                now_ms = int(self._clock.now_s() * 1000)
+                rows = ((partition_of(key, partitions), key, value, now_ms) for key, value in messages)
+                await send_records(self._sender, topic, rows)
             except KafkaError as error:
                 _log.warning("the broker takes no record of deliveries, tried again", topic=topic, error=repr(error))
                 await asyncio.sleep(_PAUSE_S)
-                continue
-            left = self._refused(left, results, topic)
-            if left:
-                await asyncio.sleep(_PAUSE_S)
+            else:
+                return
 
-    @staticmethod
-    def _refused(
-        messages: Sequence[tuple[bytes, bytes]], results: Sequence[object], topic: str
-    ) -> list[tuple[bytes, bytes]]:
-        failed = [(m, r) for m, r in zip(messages, results, strict=True) if isinstance(r, BaseException)]
-        for _, error in failed:
-            if not isinstance(error, KafkaError):
-                raise error
-        if failed:
-            _log.warning(
-                "records of deliveries are sent again", topic=topic, count=len(failed), error=repr(failed[0][1])
-            )
-        return [message for message, _ in failed]
+
+def _end(
+    batch: Iterable[tuple[str, Sequence[tuple[bytes, bytes]], asyncio.Future[None]]], error: BaseException | None
+) -> None:
+    for _, _, written in batch:
+        if written.done():
+            continue
+        if error is None:
+            written.set_result(None)
+        elif isinstance(error, asyncio.CancelledError):
+            written.cancel()
+        else:
+            written.set_exception(error)
 
 
 def delivery_record(alert: Alert, attempt: int, outcome: Outcome) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 
+from infra.runtime.measured import NEEDED
 from sinks.notify.alert import Alert
 
 
@@ -27,8 +28,9 @@ class Firing:
         if alert.resolved:
             known.pop(alert.fingerprint, None)
         elif alert.suppressed_by is None:
-            # What explains it is not identity, and it may be kept for days.
-            known[alert.fingerprint] = replace(alert, members=(), evidence={})
+            # What explains it is not identity, and it may be kept for days; what was measured is told each time.
+            evidence = {name: text for name, text in alert.evidence.items() if name in NEEDED}
+            known[alert.fingerprint] = replace(alert, members=(), evidence=evidence)
         elif not alert.suppressed_by.startswith("acknowledged"):
             known.pop(alert.fingerprint, None)
 

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 
 from sinks.notify.addresses import BlockedAddressError, check
 from sinks.notify.channel import DeliveryError, RefusedError
@@ -36,10 +37,13 @@ def _guarded_socket(info: Any) -> socket.socket:  # noqa: ANN401  # the tuple of
 class HttpClient:
     """POSTs of one channel. Made inside a running loop; `close` lets go of connections."""
 
-    def __init__(self, *, allow_private: bool, timeout_s: float, parallel: int) -> None:
+    def __init__(
+        self, *, allow_private: bool, timeout_s: float, parallel: int, resolver: AbstractResolver | None = None
+    ) -> None:
         self._allow_private = allow_private
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._parallel = parallel
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -49,6 +53,7 @@ class HttpClient:
                 # One after the other: a private one among many addresses ends it instead of losing a race.
                 happy_eyeballs_delay=None,
                 use_dns_cache=False,
+                resolver=self._resolver,
                 socket_factory=None if self._allow_private else _guarded_socket,
             )
             self._session = aiohttp.ClientSession(

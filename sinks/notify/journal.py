@@ -8,10 +8,9 @@ from collections.abc import Collection, Sequence
 from aiokafka import ConsumerRecord
 
 from infra.runtime.logs import get_logger
-from schemas.record import UndecodableError, decode_record
-from schemas.registry import SchemaBook
+from schemas.record import UndecodableError
 from sinks.lake.dead_letters import DeadLetter
-from sinks.notify.alert import from_record
+from sinks.notify.alert import AlertReader
 from sinks.notify.deliveries import Outcome, Recorder
 from sinks.notify.in_hand import Item
 from sinks.notify.membership import Membership
@@ -24,11 +23,13 @@ _log = get_logger("notify")
 class Journal:
     """Reads all alerts once more, in the group without a channel's name, and tells nobody."""
 
-    def __init__(self, membership: Membership, recorder: Recorder, channels: Collection[str]) -> None:
+    def __init__(
+        self, membership: Membership, recorder: Recorder, reader: AlertReader, channels: Collection[str]
+    ) -> None:
         self._membership = membership
         self._recorder = recorder
         self._channels = frozenset(channels)
-        self._book = SchemaBook("alert")
+        self._reader = reader
         self.dead_letters = 0
         self.unknown = 0
 
@@ -49,7 +50,7 @@ class Journal:
 
     async def _look_at(self, record: ConsumerRecord) -> None:
         try:
-            alert = from_record(decode_record(self._book, record.value))
+            alert = self._reader.read(record.value)
         except UndecodableError as error:
             await self._bury(record, error)
             return

@@ -2,7 +2,8 @@
 
 1. Fetch. What the channel is not to tell is done at once; the rest waits in its group (`in_hand`).
 2. Tell: every group that is due, some at a time, as fast as the rate allows. A failure postpones its group alone.
-3. Record every attempt in fleet.deliveries. What will never be taken, or is too old, becomes a dead letter.
+3. Record every attempt in fleet.deliveries; meanwhile others, also of the same group, are told. What will never be
+   taken, or is too old, becomes a dead letter.
 4. Commit up to the first alert that is not done. Killed anywhere: what was not committed comes again.
 """
 
@@ -11,44 +12,34 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from aiokafka import ConsumerRecord
 
 from infra.runtime.clock import Clock
 from infra.runtime.crash import crash_point
 from infra.runtime.logs import get_logger
-from schemas.record import UndecodableError, decode_record
-from schemas.registry import SchemaBook
+from schemas.record import UndecodableError
 from sinks.lake.dead_letters import DeadLetter
-from sinks.notify.alert import from_record
+from sinks.notify.again import Again
+from sinks.notify.alert import AlertReader
 from sinks.notify.backlog import GROUP, Backlog
 from sinks.notify.channel import Channel, DeliveryError, Notification
 from sinks.notify.deliveries import Outcome, Recorder
-from sinks.notify.firing import Firing
 from sinks.notify.in_hand import Group, InHand, Item
 from sinks.notify.membership import Membership
 from sinks.notify.rate import TokenBucket
 from sinks.notify.redact import Redactor
 from sinks.notify.settings import ChannelSettings
+from sinks.notify.statistics import Statistics
 
 _POLL_MS = 300
 _BATCH_RECORDS = 500
 _IN_HAND_MOST = 5_000
 _END_WITHIN_S = 5.0
+_COMMIT_EVERY_S = 0.2
 _BAD_CONTENT = frozenset({400, 413, 422})
 _log = get_logger("notify")
-
-
-@dataclass
-class Statistics:
-    """Counts of alerts since the start, by outcome of their attempts."""
-
-    delivered: int = 0
-    failed: int = 0
-    dead: int = 0
-    suppressed: int = 0
-    dead_letters: int = 0
 
 
 class Lane:
@@ -61,6 +52,7 @@ class Lane:
         settings: ChannelSettings,
         recorder: Recorder,
         clock: Clock,
+        reader: AlertReader,
         *,
         old_after_s: float,
     ) -> None:
@@ -70,16 +62,18 @@ class Lane:
         self._recorder = recorder
         self._clock = clock
         self._old_after_s = old_after_s
-        self._book = SchemaBook("alert")
+        self._reader = reader
         self._redactor = Redactor(settings.secrets())
         self._in_hand = InHand()
         self._backlogs: dict[int, Backlog] = {}
         self._bucket = TokenBucket(settings.rate, clock.monotonic_s())
-        self._firing = Firing()
-        self._learned: set[int] = set()
+        self._again = Again(membership, settings, self._give, self._understood)
         self._rest_until_s = 0.0
         self._changed = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
+        self._telling = 0
+        self._unrecorded = 0
+        self._committed_s = clock.monotonic_s()
         self.statistics = Statistics()
 
     async def run(self, asked: asyncio.Event) -> None:
@@ -87,31 +81,40 @@ class Lane:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._fetch_on(asked))
             tasks.create_task(self._tell_on(asked, tasks))
-            if self._settings.again_after_s is not None:
-                tasks.create_task(self._tell_again_on(asked, self._settings.again_after_s))
+            tasks.create_task(self._again.run(asked))
         await self._membership.commit()
 
     async def _fetch_on(self, asked: asyncio.Event) -> None:
         while not asked.is_set():
             for partition in await self._membership.follow():
                 self._forget(partition)
-            self._membership.hold(len(self._in_hand) >= _IN_HAND_MOST)
+            self._membership.hold(self._waiting() >= _IN_HAND_MOST)
             polled = await self._membership.poll(_POLL_MS, _BATCH_RECORDS)
             for partition, records in polled.items():
                 await self._accept(partition.partition, records)
             self._flush_backlogs({partition.partition for partition in polled})
-            await self._membership.commit()
+            await self._commit_now_and_then()
+            self.statistics.idle_turns += not self._waiting()
         self._changed.set()
+
+    async def _commit_now_and_then(self) -> None:
+        """Not after every fetch: under load these follow each other by milliseconds."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._committed_s >= _COMMIT_EVERY_S:
+            self._committed_s = now_s
+            await self._membership.commit()
+
+    def _waiting(self) -> int:
+        return len(self._in_hand) + self._unrecorded
+
+    def lag(self) -> int:
+        """Alerts that came and are not done: in hand, being recorded, or still at the broker."""
+        return self._waiting() + self._membership.behind()
 
     def _forget(self, partition: int) -> None:
         self._in_hand.forget(partition)
-        self._firing.forget(partition)
-        self._learned.discard(partition)
+        self._again.forget(partition)
         self._backlogs.pop(partition, None)
-
-    def _note(self, item: Item) -> None:
-        if self._settings.again_after_s is not None:
-            self._firing.note(item.partition, item.alert)
 
     async def _accept(self, partition: int, records: Sequence[ConsumerRecord]) -> None:
         now_s = self._clock.now_s()
@@ -119,11 +122,11 @@ class Lane:
         for record in records:
             if not self._membership.begin(partition, record.offset):
                 continue
-            item = self._readable(record)
-            if item is None or not self._is_for_us(item):
+            item = self._understood(record)
+            if item is None:
                 self._membership.end(partition, record.offset)
             elif item.alert.suppressed_by is not None:
-                self._note(item)
+                self._again.note(item.partition, item.alert)
                 suppressed.append(item)
             elif now_s - record.timestamp / 1000 > self._old_after_s:
                 suppressed += self._backlogs.setdefault(partition, Backlog()).add(item)
@@ -132,13 +135,14 @@ class Lane:
         await self._leave_out(suppressed)
         self._changed.set()
 
-    def _readable(self, record: ConsumerRecord) -> Item | None:
-        """The alert; None for what the journal makes a dead letter of."""
+    def _understood(self, record: ConsumerRecord) -> Item | None:
+        """The alert; None for one that the channel is not to hear of, and for what is no alert (see the journal)."""
         try:
-            alert = from_record(decode_record(self._book, record.value))
+            alert = self._reader.read(record.value)
         except UndecodableError:
             return None
-        return Item(record.partition, record.offset, record.timestamp, record.value, alert)
+        item = Item(record.partition, record.offset, record.timestamp, record.value, alert)
+        return item if self._is_for_us(item) else None
 
     def _is_for_us(self, item: Item) -> bool:
         alert, settings = item.alert, self._settings
@@ -183,7 +187,7 @@ class Lane:
 
     def _start_what_is_due(self, tasks: asyncio.TaskGroup) -> float | None:
         """Start attempts; how many seconds until there is more to start, None while nothing waits."""
-        while len(self._under_way) < self._settings.parallel:
+        while self._telling < self._settings.parallel:
             now_s = self._clock.monotonic_s()
             due_s = self._in_hand.next_due_s()
             if due_s is None:
@@ -194,6 +198,7 @@ class Lane:
                 return wait_s
             taken = self._in_hand.take(now_s, self._settings.alerts_per_message)
             assert taken is not None, "it was due"
+            self._telling += 1
             task = tasks.create_task(self._attempt(*taken))
             self._under_way.add(task)
             task.add_done_callback(self._over)
@@ -206,7 +211,11 @@ class Lane:
     async def _attempt(self, group: Group, items: list[Item]) -> None:
         notification = Notification([item.alert for item in items], group.key, group.labels)
         began_s = self._clock.monotonic_s()
-        error, status = await self._give(notification)
+        try:
+            error, status = await self._give(notification)
+        finally:
+            self._telling -= 1
+            self._changed.set()
         for item in items:
             item.attempts += 1
         outcome = self._outcome(
@@ -237,13 +246,18 @@ class Lane:
             return DeliveryError(type(error).__name__), None
 
     async def _told(self, group: Group, items: list[Item], outcome: Outcome) -> None:
-        await self._recorder.write(items, outcome)
-        crash_point("notify.recorded")
-        self.statistics.delivered += len(items)
-        for item in items:
-            self._note(item)
-            self._membership.end(item.partition, item.offset)
+        # What is recorded is not told any faster for waiting: the group goes on, only the commit waits.
         self._in_hand.settle(group, self._clock.monotonic_s())
+        self._unrecorded += len(items)
+        try:
+            await self._recorder.write(items, outcome)
+        finally:
+            self._unrecorded -= len(items)
+        crash_point("notify.recorded")
+        self.statistics.note_success(len(items))
+        for item in items:
+            self._again.note(item.partition, item.alert)
+            self._membership.end(item.partition, item.offset)
 
     async def _not_told(self, group: Group, items: list[Item], outcome: Outcome, error: DeliveryError) -> None:
         # One bad alert must not take the others of its message with it: each is tried alone before it is given up.
@@ -253,7 +267,8 @@ class Lane:
         again = [item for item in items if id(item) not in gone]
         await self._recorder.write(again, outcome)
         await self._give_up(given_up, outcome)
-        self.statistics.failed += len(again)
+        now_s = self._clock.monotonic_s()
+        self.statistics.note_failure(len(again), len(given_up), outcome.error or "", now_s)
         pause_s = 0.0 if alone else self._pause_s(group.failures + 1, error)
         group.alone = max(group.alone, alone)
         _log.warning(
@@ -264,7 +279,7 @@ class Lane:
             pause_s=round(pause_s, 3),
             error=outcome.error,
         )
-        self._in_hand.postpone(group, given_up, self._clock.monotonic_s() + (pause_s if again else 0.0))
+        self._in_hand.postpone(group, given_up, now_s + (pause_s if again else 0.0))
 
     def _is_spent(self, item: Item) -> bool:
         retry = self._settings.retry
@@ -287,39 +302,8 @@ class Lane:
             for item in items
         )
         await self._recorder.write(items, replace(outcome, outcome="dead"))
-        self.statistics.dead += len(items)
         for item in items:
             self._membership.end(item.partition, item.offset)
 
     def _outcome(self, outcome: str, **more: object) -> Outcome:
         return Outcome(self._channel.name, self._channel.kind, outcome, **more)  # type: ignore[arg-type]  # fields by name
-
-    async def _tell_again_on(self, asked: asyncio.Event, every_s: float) -> None:
-        """Tell all that fires again and again. Attempts are logged where they fail; only news is recorded."""
-        while not asked.is_set():
-            await self._learn_what_fires()
-            await self._tell_again()
-            try:
-                async with asyncio.timeout(every_s):
-                    await asked.wait()
-            except TimeoutError:
-                continue
-
-    async def _learn_what_fires(self) -> None:
-        """Read what an earlier process, or another notifier, told of partitions that are new here."""
-        new = {partition.partition for partition in self._membership.owned()} - self._learned
-        self._learned |= new
-        with self._firing.learning():
-            async for partition, record in self._membership.past(new):
-                item = self._readable(record)
-                if item is not None and self._is_for_us(item) and partition in self._learned:
-                    self._firing.learn(partition, item.alert)
-
-    async def _tell_again(self) -> None:
-        alerts = self._firing.alerts()
-        size = self._settings.alerts_per_message
-        for first in range(0, len(alerts), size):
-            error, _ = await self._give(Notification(alerts[first : first + size], "again"))
-            if error is not None:
-                _log.warning("what fires was not told again", channel=self._channel.name, error=str(error))
-                return

@@ -25,13 +25,21 @@ class Membership:
     """`start` and `stop` are idempotent."""
 
     def __init__(
-        self, bootstrap: str, group: str, topic: str, start: str, session_timeout_ms: int = SESSION_TIMEOUT_MS
+        self,
+        bootstrap: str,
+        group: str,
+        topic: str,
+        start: str,
+        session_timeout_ms: int = SESSION_TIMEOUT_MS,
+        *,
+        fetch_wait_ms: int = 500,
     ) -> None:
         self._bootstrap = bootstrap
         self._group = group
         self.topic = topic
         self._start_at = start
         self._session_timeout_ms = session_timeout_ms
+        self._fetch_wait_ms = fetch_wait_ms
         self._consumer: AIOKafkaConsumer | None = None
         self._progress: dict[TopicPartition, Progress] = {}
         self._begun: set[TopicPartition] = set()
@@ -47,15 +55,12 @@ class Membership:
             auto_offset_reset=self._start_at,
             metadata_max_age_ms=10_000,
             session_timeout_ms=self._session_timeout_ms,
+            fetch_max_wait_ms=self._fetch_wait_ms,
         )
         try:
             await joined.start()
         except KafkaConnectionError as error:
-            await joined.stop()
             raise unreachable(self._bootstrap) from error
-        except BaseException:
-            await joined.stop()
-            raise
         self._consumer = joined
         await self.follow()
 
@@ -120,6 +125,12 @@ class Membership:
         progress = self._progress.get(TopicPartition(self.topic, partition))
         if progress is not None:
             progress.end(offset)
+
+    def behind(self) -> int:
+        """Records that the broker had at the last fetch and that did not come yet, of partitions that brought any."""
+        joined = self._joined()
+        ends = {place: joined.highwater(place) for place in self._progress if place in joined.assignment()}
+        return sum(max(end - self._progress[place].next_offset(), 0) for place, end in ends.items() if end is not None)
 
     async def commit(self) -> None:
         """Commit up to the first that is not done, where that is news."""

@@ -13,17 +13,20 @@ from dataclasses import dataclass
 from aiokafka.errors import KafkaConnectionError
 
 from infra.runtime.clock import Clock
-from infra.runtime.kafka import SESSION_TIMEOUT_MS, AIOKafkaProducer, producer, unreachable
+from infra.runtime.kafka import SESSION_TIMEOUT_MS, AIOKafkaProducer, producer, supports_idempotence, unreachable
 from sinks.lake import dead_letters
 from sinks.notify import deliveries
+from sinks.notify.alert import AlertReader
 from sinks.notify.channel import Channel
 from sinks.notify.deliveries import Recorder
 from sinks.notify.journal import Journal
-from sinks.notify.lane import Lane, Statistics
+from sinks.notify.lane import Lane
 from sinks.notify.membership import Membership
 from sinks.notify.settings import ChannelSettings
+from sinks.notify.statistics import Statistics
 
 TOPIC = "fleet.alerts"
+_FETCH_WAIT_MS, _FETCH_WAIT_TANSU_MS = 500, 50
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Notifier:
         self._clock = clock
         self._memberships: list[Membership] = []
         self._sender: AIOKafkaProducer | None = None
+        self._recorder: Recorder | None = None
         self.lanes: dict[str, Lane] = {}
         self.journal: Journal | None = None
 
@@ -65,36 +69,39 @@ class Notifier:
             return
         config = self._config
         recorder = Recorder(await self._producer(), self._clock, config.delivery_topic, config.dead_letter_topic)
+        self._recorder = recorder
+        # Tansu (no producer ids) does not answer a waiting fetch when something comes: so it is asked often.
+        wait_ms = _FETCH_WAIT_MS if await supports_idempotence(config.bootstrap) else _FETCH_WAIT_TANSU_MS
+        reader = AlertReader()
         for settings, channel in self._channels:
             self.lanes[settings.name] = Lane(
-                self._membership(f"{config.group}.{settings.name}"),
+                self._membership(f"{config.group}.{settings.name}", wait_ms),
                 channel,
                 settings,
                 recorder,
                 self._clock,
+                reader,
                 old_after_s=config.old_after_s,
             )
-        self.journal = Journal(self._membership(config.group), recorder, list(self.lanes))
+        self.journal = Journal(self._membership(config.group, _FETCH_WAIT_MS), recorder, reader, list(self.lanes))
         async with asyncio.TaskGroup() as tasks:
             for membership in self._memberships:
                 tasks.create_task(membership.start())
 
     async def _producer(self) -> AIOKafkaProducer:
-        sender = producer(self._config.bootstrap, idempotent=False)
+        sender = producer(self._config.bootstrap, idempotent=False, linger_ms=0)
         try:
             await sender.start()
         except KafkaConnectionError as error:
-            await sender.stop()
             raise unreachable(self._config.bootstrap) from error
-        except BaseException:
-            await sender.stop()
-            raise
         self._sender = sender
         return sender
 
-    def _membership(self, group: str) -> Membership:
+    def _membership(self, group: str, fetch_wait_ms: int) -> Membership:
         config = self._config
-        made = Membership(config.bootstrap, group, config.topic, config.start, config.session_timeout_ms)
+        made = Membership(
+            config.bootstrap, group, config.topic, config.start, config.session_timeout_ms, fetch_wait_ms=fetch_wait_ms
+        )
         self._memberships.append(made)
         return made
 
@@ -109,6 +116,9 @@ class Notifier:
     async def stop(self) -> None:
         """Leave the groups. What was not committed is delivered again by whoever takes over."""
         await asyncio.gather(*(membership.stop() for membership in self._memberships))
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            await recorder.stop()
         sender, self._sender = self._sender, None
         if sender is not None:
             await sender.stop()

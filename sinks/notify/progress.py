@@ -23,6 +23,10 @@ class Progress:
         """Whether it lies before what came last: the topic began anew, or a commit was refused."""
         return self._next is not None and offset < self._next
 
+    def next_offset(self) -> int:
+        """The one after the last that came."""
+        return self._next or 0
+
     def begin(self, offset: int) -> None:
         """It came."""
         self._order.append(offset)

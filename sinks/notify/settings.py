@@ -10,7 +10,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from infra.runtime.errors import SettingError
-from sinks.notify.positioned_yaml import YamlMistakeError, parse
+from infra.runtime.placed_errors import mistakes_of
+from infra.runtime.positioned_yaml import Document, Mistake, YamlMistakeError, parse_document, read_document
+from sinks.notify.variables import filled_from
 
 VARIABLE = "FLEETPULSE_CHANNELS"
 PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
@@ -87,6 +89,7 @@ class JsonSettings(ChannelSettings):
 class _HttpSettings(ChannelSettings):
     url: SecretStr
     allow_private: bool = False
+    parallel: int = Field(default=8, ge=1, le=64)
     headers: dict[str, SecretStr] = Field(default_factory=dict)
 
     @field_validator("url")
@@ -191,32 +194,33 @@ def load_channels(file: Path | None, *, as_json: bool = False) -> Channels:
         kind = "json" if as_json else "console"
         return Channels.model_validate({"version": 1, "channels": [{"name": kind, "kind": kind}]})
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise SettingError(f"{file} cannot be read: {why}", setting=f"--channels or {VARIABLE}") from error
-    return parse_channels(text, str(file))
+        return _channels(read_document(file, filled_from(os.environ)), str(file))
+    except YamlMistakeError as error:
+        raise _wrong(str(file), error.mistakes[0]) from error
+    except OSError as error:
+        raise SettingError(f"{file} cannot be read: {error.strerror}", setting=f"--channels or {VARIABLE}") from error
 
 
 def parse_channels(text: str, file: str) -> Channels:
     """The channels of a file's text. Raises `SettingError` with file, line and column."""
     try:
-        document = parse(text, os.environ)
+        return _channels(parse_document(text, filled_from(os.environ)), file)
     except YamlMistakeError as error:
-        raise _wrong(file, error.line, error.column, error.text) from error
+        raise _wrong(file, error.mistakes[0]) from error
+
+
+def _channels(document: Document, file: str) -> Channels:
     try:
         return Channels.model_validate(document.value)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        line, column = document.place(first["loc"])
-        field = f"{first['loc'][-1]}: " if first["loc"] else ""
         # The cause would show what was given, which may be a secret.
-        raise _wrong(file, line, column, field + first["msg"]) from None
+        raise _wrong(file, mistakes_of(error, Channels, document)[0]) from None
 
 
-def _wrong(file: str, line: int, column: int, text: str) -> SettingError:
+def _wrong(file: str, mistake: Mistake) -> SettingError:
+    where = f"{mistake.where}: " if mistake.where else ""
     return SettingError(
-        f"{file}, line {line}, column {column}: {text}",
+        f"{file}, line {mistake.line}, column {mistake.column}: {where}{mistake.problem}",
         setting=f"--channels or {VARIABLE}",
         way_out="docs/channels.md describes every field",
     )

@@ -11,23 +11,16 @@ from infra.runtime.clock import Clock
 from infra.runtime.text import printable
 from sinks.notify.alert import Alert
 from sinks.notify.channel import Notification
-
-
-def _age(seconds: float) -> str:
-    """12 s, 3 min, 5 h or 2 d: the unit that says it in few digits."""
-    for unit, size in (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+from sinks.notify.words import sentence, since
 
 
 def line_for_people(alert: Alert, now_s: float) -> str:
-    """What an alert says in one line."""
+    """What an alert says in one line; it ends with what `fleetpulse alerts show` takes."""
     moment = datetime.fromtimestamp(now_s, tz=UTC).strftime("%H:%M:%S")
     more = f"  [{alert.member_count} alerts]" if alert.member_count else ""
     return printable(
-        f"{moment} {alert.state:<12} {alert.severity:<8} {alert.name:<22} {alert.agent_id}  {alert.summary}"
-        f"  (began {_age(alert.age_s(now_s))} ago){more}"
+        f"{moment} {alert.state:<12} {alert.severity:<8} {alert.name:<22} {sentence(alert)}"
+        f"  ({since(alert, now_s)}){more}  {alert.fingerprint[:8]}"
     )
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from infra.runtime.clock import Clock
 from sinks.notify.alert import Alert
-from sinks.notify.alertmanager_body import api_alert, moment, webhook_body
+from sinks.notify.alertmanager_body import api_alert, milder_ones, moment, webhook_body
 from sinks.notify.channel import Notification
 from sinks.notify.http import HttpClient
 from sinks.notify.settings import AlertmanagerSettings, PagerDutySettings, WebhookSettings
 from sinks.notify.signature import HEADER, sign
+from sinks.notify.words import commands, value
 
 _SUMMARY_CHARACTERS = 1_024
 _DEDUP_CHARACTERS = 255
@@ -73,9 +74,10 @@ class AlertmanagerChannel(_HttpChannel):
 
     async def deliver(self, notification: Notification) -> int | None:
         """Raises `DeliveryError`."""
-        until_s = self._clock.now_s() + self._ahead_s
+        now_s = self._clock.now_s()
+        alerts = [*notification.latest(), *milder_ones(notification, now_s)]
         return await self._client.post(
-            self._url, _json([api_alert(alert, until_s) for alert in notification.latest()]), self._headers
+            self._url, _json([api_alert(alert, now_s + self._ahead_s) for alert in alerts]), self._headers
         )
 
 
@@ -97,7 +99,11 @@ def pagerduty_event(routing_key: str, alert: Alert) -> dict[str, Any]:
 
 def _payload(alert: Alert) -> dict[str, Any]:
     severity = alert.severity if alert.severity in {"critical", "warning", "info"} else "error"
-    details = {"value": alert.value, "threshold": alert.threshold, **alert.labels, **alert.evidence}
+    compared = {"value": alert.value, "threshold": alert.threshold}
+    # Of an anomaly or forecast the evidence's value is the metric's: it is not what the threshold is for.
+    details = {**({} if "value" in alert.evidence else compared), **alert.labels, **alert.evidence}
+    details |= {"measured": value(alert), "tenant": alert.user_id, **commands(alert)}
+    details |= {"stands_for_alerts": alert.member_count, **_escalated_by(alert)}
     return {
         "summary": (alert.summary or alert.name)[:_SUMMARY_CHARACTERS],
         "source": alert.agent_id or "fleetpulse",
@@ -106,8 +112,12 @@ def _payload(alert: Alert) -> dict[str, Any]:
         "component": alert.name,
         "group": alert.deployment_id or "",
         "class": alert.rule_kind or "",
-        "custom_details": {name: str(value) for name, value in (details | dict(alert.annotations)).items()},
+        "custom_details": {n: str(v) for n, v in (details | dict(alert.annotations)).items() if v not in (None, "")},
     }
+
+
+def _escalated_by(alert: Alert) -> dict[str, str | None]:
+    return {"escalated_by": alert.actor, "comment": alert.comment}
 
 
 class PagerDutyChannel(_HttpChannel):

@@ -28,17 +28,3 @@ def detection_bars(share_found: float | None, false_alarms_per_hour: float | Non
         None if false_alarms_per_hour is None else false_alarms_per_hour <= MOST_FALSE_ALARMS_PER_HOUR,
     )
     return {"share_found": asdict(share), "false_alarms_per_hour": asdict(alarms)}
-
-
-def bar_lines(bars: dict[str, Any]) -> list[str]:
-    """The same for people."""
-    share, alarms = bars["share_found"], bars["false_alarms_per_hour"]
-    lines = []
-    if share["value"] is not None:
-        verdict = "met" if share["met"] else "NOT met"
-        lines.append(f"incidents found: {share['value']:.1%} (bar {share['bar']:.0%}: {verdict})")
-    if alarms["value"] is not None:
-        verdict = "met" if alarms["met"] else "NOT met"
-        told = f"false alarms an hour on 1,000 agents: {alarms['value']:.2f}"
-        lines.append(f"{told} (bar {alarms['bar']:g}: {verdict})")
-    return lines

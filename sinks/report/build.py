@@ -83,7 +83,8 @@ def _measure(
 ) -> dict[str, Any]:
     delivery = measure_delivery(connection, accounts)
     detections = Detections(truths, read_firings(connection), read_status_changes(connection), inputs.grace_s)
-    latencies = measure_latencies(connection, inputs.lake.resolve())
+    clocks_off = {incident.agent_id for incident in detections.incidents if incident.kind == "clock_skew"}
+    latencies = measure_latencies(connection, inputs.lake.resolve(), clocks_off)
     seconds = _seconds(connection, truths)
     false_alarms, outside = detections.false_alarms(), detections.outside_truth()
     share_found, per_hour = detections.share_found(), detections.false_alarms_per_hour(seconds)
@@ -94,6 +95,7 @@ def _measure(
         "share_found": share_found,
         "false_alarms_per_hour": per_hour,
         "bars": detection_bars(share_found, per_hour),
+        "held_up_s": round(detections.held_up_s(), 3),
         "alerts_outside_truth": dict(sorted(outside.items())),
         "latency_s": latencies,
         "seconds": round(seconds, 3),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -29,6 +29,7 @@ def report(
     """
     import json  # --help stays quick
 
+    from infra.runtime.run_view import print_report  # --help stays quick
     from sinks.lake.query_cli import open_output  # --help stays quick
     from sinks.report.build import ReportInputs, build_report  # --help stays quick
 
@@ -38,27 +39,7 @@ def report(
     if output is not None:
         with open_output(output) as sink:
             sink.write(text.encode())
-    sys.stdout.write(text if as_json else _summary(found))
-
-
-def _quantiles(name: str, row: dict[str, Any]) -> str:
-    if row["p50"] is None:
-        return f"{name}: nothing to measure"
-    return f"{name}: p50 {row['p50']:.3f} s, p99 {row['p99']:.3f} s over {row['count']:,}"
-
-
-def _summary(found: dict[str, Any]) -> str:
-    """The same for people."""
-    from sinks.report.bars import bar_lines  # --help stays quick
-
-    counts = {name: f"{found[name]:,}" for name in ("missing", "duplicates", "duplicates_removed", "dead_letters")}
-    delivery = f"published {found['published']['total']:,}, landed {found['landed']['total']:,}"
-    rest = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
-    lines = [
-        f"{delivery}, {rest}",
-        *(f"{kind}: found {row['found']} of {row['injected']}" for kind, row in found["incidents"].items()),
-        f"false alarms: {found['false_alarms']:,}",
-        *bar_lines(found["bars"]),
-        *(_quantiles(name, row) for name, row in found["latency_s"].items()),
-    ]
-    return "\n".join(lines) + "\n"
+    if as_json:
+        sys.stdout.write(text)
+    else:
+        print_report(found, with_truth=bool(truth))

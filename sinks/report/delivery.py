@@ -10,7 +10,7 @@ import duckdb
 
 from schemas.catalogue import TABLES
 from sinks.lake.accounts import Accounts
-from sinks.lake.ledger import LedgerLine, read_dead_letters, read_sessions, with_accounts
+from sinks.lake.ledger import LedgerLine, read_dead_letters, read_expired, read_sessions, with_accounts
 
 _EXAMPLES = 20
 OWN_AGENTS = "fleetpulse:"
@@ -26,9 +26,10 @@ class Delivery:
     `total` alone. `landed`: distinct event ids per producer topic and `total`; `derived` the same for what streams
     wrote. `missing`: acknowledged and in no table. `duplicates`: rows beyond the first of an event id, in all tables,
     always 0, our own processes' too; `duplicates_removed`: second arrivals kept apart. `holes`: numbers below a
-    session's last landed one that are in no table, dropped ones (`dropped`) among them. `unclaimed`: landed events that
-    no account says it issued. `self_audit`: what landed of our own processes' heartbeats and metrics, which no other
-    count holds.
+    session's last landed one that did not land, dropped ones (`dropped`) among them; `expired`: those that landed and
+    that retention has removed since. `sessions_gone`: of those that are not closed, those whose process writes its
+    account no more, so that they have ended without a last word. `unclaimed`: landed events that no account says it
+    issued. `self_audit`: what landed of our own processes' heartbeats and metrics, which no other count holds.
     """
 
     published: Mapping[str, int]
@@ -43,6 +44,8 @@ class Delivery:
     unclaimed: int
     sessions: int
     sessions_not_closed: int
+    expired: int = 0
+    sessions_gone: int = 0
     missing_sessions: list[dict[str, Any]] = field(default_factory=list)
     self_audit: dict[str, int] = field(default_factory=dict)
 
@@ -76,6 +79,13 @@ def _unclaimed(lines: list[LedgerLine], accounts: Accounts) -> int:
     return sum(max(0, line.published - issued.get(line.session_id, line.published - line.landed)) for line in lines)
 
 
+def _with_accounts(
+    connection: duckdb.DuckDBPyConnection, lines: list[LedgerLine], accounts: Accounts
+) -> list[LedgerLine]:
+    expired = read_expired(connection, {session.session_id for session in accounts.sessions})
+    return with_accounts(lines, accounts.sessions, expired)
+
+
 def _examples(lines: list[LedgerLine]) -> list[dict[str, Any]]:
     lost = [line for line in lines if line.not_landed or (line.not_landed is None and line.missing)]
     lost.sort(key=lambda line: -(line.not_landed or line.missing))
@@ -89,7 +99,7 @@ def measure_delivery(connection: duckdb.DuckDBPyConnection, accounts: Accounts |
     sessions = read_sessions(connection)
     own = [line for line in sessions if line.agent_id.startswith(OWN_AGENTS)]
     in_lake = [line for line in sessions if not line.agent_id.startswith(OWN_AGENTS)]
-    lines = in_lake if accounts is None else with_accounts(in_lake, accounts.sessions)
+    lines = in_lake if accounts is None else _with_accounts(connection, in_lake, accounts)
     landed = {name: distinct - ours for name, (_, distinct, ours) in counts.items() if name not in derived}
     published = {} if accounts is None else dict(accounts.published)
     total = sum(line.published for line in in_lake) if accounts is None else accounts.acknowledged
@@ -107,6 +117,8 @@ def measure_delivery(connection: duckdb.DuckDBPyConnection, accounts: Accounts |
         unclaimed=0 if accounts is None else _unclaimed(in_lake, accounts),
         sessions=len(lines),
         sessions_not_closed=sum(not line.closed for line in lines),
+        sessions_gone=sum(line.gone for line in lines),
+        expired=sum(line.expired for line in lines),
         missing_sessions=_examples(lines),
         self_audit=_self_audit(own),
     )

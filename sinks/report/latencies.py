@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,16 @@ from sinks.lake.ledger import PRODUCER_TABLES
 from sinks.lake.naming import parse_name, visible_files
 
 _ABSENCE = "('agent_late', 'agent_offline')"
+_RIGHT = "agent_id NOT IN (SELECT agent_id FROM clocks_off)"
+_NEWS = "state = 'firing' AND coalesce(cause, 'began') IN ('began', 'worse')"
+"""Rows that an event caused: what is repeated, unsilenced or escalated later says nothing of the way."""
 _SOURCES = {
-    "event_to_score": "FROM trust",
-    "event_to_alert": f"FROM alerts WHERE state = 'firing' AND name NOT IN {_ABSENCE}",
-    "absence_to_alert": f"FROM alerts WHERE state = 'firing' AND name IN {_ABSENCE}",
+    "event_to_score": "FROM trust WHERE true",
+    "event_to_score_settled": (
+        "FROM trust WHERE kafka_timestamp > (SELECT min(kafka_timestamp) FROM trust) + INTERVAL 10 SECOND"
+    ),
+    "event_to_alert": f"FROM alerts WHERE {_NEWS} AND name NOT IN {_ABSENCE}",
+    "absence_to_alert": f"FROM alerts WHERE {_NEWS} AND name IN {_ABSENCE}",
 }
 
 
@@ -29,7 +36,7 @@ def _of(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, float |
     return _percentiles(
         connection.execute(
             f"""SELECT quantile_cont(us, 0.5), quantile_cont(us, 0.99), max(us), count(us)
-            FROM (SELECT epoch_us(kafka_timestamp) - epoch_us(oldest_source_timestamp) AS us {source})"""  # noqa: S608  # our own text
+            FROM (SELECT epoch_us(kafka_timestamp) - epoch_us(oldest_source_timestamp) AS us {source} AND {_RIGHT})"""  # noqa: S608  # our own text
         ).fetchone()
     )
 
@@ -61,18 +68,25 @@ def _queryable(connection: duckdb.DuckDBPyConnection, lake: Path) -> dict[str, f
             """SELECT quantile_cont(us, 0.5), quantile_cont(us, 0.99), max(us), count(us) FROM (
               SELECT at_us - epoch_us("timestamp") AS us
               FROM read_parquet(?, filename = true, union_by_name = true, hive_partitioning = false)
-              JOIN landed USING (filename))""",
+              JOIN landed USING (filename) WHERE agent_id NOT IN (SELECT agent_id FROM clocks_off))""",
             [names],
         ).fetchone()
     )
 
 
-def measure_latencies(connection: duckdb.DuckDBPyConnection, lake: Path) -> dict[str, dict[str, float | int | None]]:
+def measure_latencies(
+    connection: duckdb.DuckDBPyConnection, lake: Path, clocks_off: Collection[str] = ()
+) -> dict[str, dict[str, float | int | None]]:
     """p50, p99, max in seconds and the count of rows that they are over.
 
     `event_to_score` and `event_to_alert`: Kafka timestamp of the row less the time of the oldest event behind it, all
-    trust rows and all firing alerts; alerts about absence are apart, since their event is that none came.
-    `event_to_queryable`: from event time to when the row's file got its name; rows of compacted files are left out.
+    trust rows and all alerts that begin or become worse; `event_to_score_settled` is without the first 10 s, in which a
+    broker that was started a moment ago answers slowly; alerts about absence are apart, since their event is that
+    none came, and the alert manager may hold them for a second to see whether it is an outage.
+    Agents in `clocks_off` are left out: by their clocks nothing can be measured. `event_to_queryable`: from event time
+    to when the row's file got its name; rows of compacted files are left out.
     """
+    connection.execute("CREATE OR REPLACE TEMP TABLE clocks_off (agent_id VARCHAR)")
+    connection.executemany("INSERT INTO clocks_off VALUES (?)", [(agent_id,) for agent_id in {"", *clocks_off}])
     measured = {name: _of(connection, source) for name, source in _SOURCES.items()}
     return measured | {"event_to_queryable": _queryable(connection, lake)}

@@ -14,7 +14,10 @@ from infra.runtime.errors import SettingError
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One thing that went wrong with one agent. Times in micros since the epoch; `ended_at_us` None: it never ended."""
+    """One thing that went wrong with one agent. Times in micros since the epoch; `ended_at_us` None: it never ended.
+
+    What happened to many agents at once names them in its detail, `agents`; `agent_id` is then what they share.
+    """
 
     kind: str
     agent_id: str
@@ -22,15 +25,24 @@ class Incident:
     ended_at_us: int | None
     detail: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def everyone(self) -> tuple[str, ...]:
+        """The agents that it happened to."""
+        return tuple(map(str, self.detail.get("agents") or (self.agent_id,)))
+
 
 @dataclass(frozen=True, slots=True)
 class GroundTruth:
-    """One simulator's account of its run; `agents` None when it does not say which agents are its own."""
+    """One simulator's account of its run; `agents` None when it does not say which agents are its own.
+
+    `held_up_us`: from when to when it could not say in time what it had to, so that beats were late indeed, micros.
+    """
 
     incidents: list[Incident]
     started_at_us: int | None = None
     ended_at_us: int | None = None
     agents: frozenset[str] | None = None
+    held_up_us: tuple[tuple[int, int], ...] = ()
 
     def covers(self, agent_id: str) -> bool:
         """Whether it knows everything that was wrong with this agent."""
@@ -71,6 +83,7 @@ def read_truth(path: Path) -> GroundTruth:
             _micros(raw, "started_at"),
             _micros(raw, "ended_at"),
             frozenset(map(str, agents)) if isinstance(agents, list) else None,
+            tuple((int(begin_us), int(end_us)) for begin_us, end_us in raw.get("held_up_us", ())),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingError(

@@ -16,7 +16,8 @@ from sinks.trust.model import Evidence, TrustModel
 from sinks.trust.moved import Mover, explain, violations_of_group
 from sinks.trust.read import Score, Window, agent_score, group_scores, lowest_scores, trend
 
-_AGENT_TABLES = ("trust", "violations", "metrics", "heartbeats", "anomalies")
+AGENT_TABLES = ("trust", "violations", "metrics", "heartbeats", "anomalies")
+"""What an explanation of an agent's score reads."""
 _GROUP_TABLES = ("trust", "violations")
 _COLUMNS = {"tenant": "user_id", "deployment": "deployment_id"}
 
@@ -65,12 +66,18 @@ def of_agent(lake: Path, agent: str, settings: TrustSettings, since_s: float, to
 
     def ask(connection: duckdb.DuckDBPyConnection) -> AgentAnswer:
         score = agent_score(connection, agent)
-        window = _window(score.at, since_s)
-        found = explain(connection, settings, score, window, top)
-        bound, factors = _factors(TrustModel(settings), score, found.evidence)
-        return AgentAnswer(score, bound, factors, trend(connection, agent, window), found.movers)
+        return of_score(connection, score, settings, _window(score.at, since_s), top)
 
-    return ask_lake(lake, _AGENT_TABLES, ask)
+    return ask_lake(lake, AGENT_TABLES, ask)
+
+
+def of_score(
+    connection: duckdb.DuckDBPyConnection, score: Score, settings: TrustSettings, window: Window, top: int
+) -> AgentAnswer:
+    """Of a score that is known, by what the views of `connection` hold of `window`."""
+    found = explain(connection, settings, score, window, top)
+    bound, factors = _factors(TrustModel(settings), score, found.evidence)
+    return AgentAnswer(score, bound, factors, trend(connection, score.agent_id, window), found.movers)
 
 
 def _window(end: datetime, since_s: float) -> Window:
@@ -151,7 +158,8 @@ def mover_json(mover: Mover) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _factor_json(factor: Factor) -> dict[str, Any]:
+def factor_json(factor: Factor) -> dict[str, Any]:
+    """A factor and its evidence."""
     evidence = None if factor.evidence is None else {"good": factor.evidence.good, "bad": factor.evidence.bad}
     return {"value": factor.value, "effect": factor.effect, "evidence": evidence}
 
@@ -160,7 +168,7 @@ def agent_json(answer: AgentAnswer) -> dict[str, Any]:
     """The answer as one JSON object."""
     return score_json(answer.score) | {
         "bound": answer.bound,
-        "factors": {name: _factor_json(factor) for name, factor in answer.factors.items()},
+        "factors": {name: factor_json(factor) for name, factor in answer.factors.items()},
         "trend": [{"at": _time(at), "trust": trust} for at, trust in answer.trend],
         "moved": [mover_json(mover) for mover in answer.movers],
     }

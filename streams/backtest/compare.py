@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 TOLERANCE_US = 60_000_000
 """So far apart two firings may lie and still be one: arrivals are replayed by the second, and state starts empty."""
+HOUR_US = 3_600_000_000
 _OPEN_US = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """One firing; times in micros since the epoch, `ended_us` None while it fires; `metric` where the rule has many."""
+    """One firing; times in micros since the epoch, `ended_us` None while it fires; `metric` where the rule has many;
+    `kind` of the rule, or outage, incident."""
 
     name: str
     agent_id: str
     started_us: int
     ended_us: int | None = None
     metric: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,11 @@ class Comparison:
     matched: list[tuple[Raised, Raised]] = field(default_factory=list)
     only_then: list[Raised] = field(default_factory=list)
     only_now: list[Raised] = field(default_factory=list)
+
+    @property
+    def alone(self) -> list[Raised]:
+        """Those without a partner."""
+        return [*self.only_then, *self.only_now]
 
     def by_rule(self) -> dict[str, dict[str, int]]:
         """Counts of all three by the name of the rule, and of all that would have fired."""
@@ -45,12 +53,23 @@ class Comparison:
             for name in names
         }
 
-    def as_json(self) -> dict[str, Any]:
-        """Lists of all three, oldest first."""
+    def per_hour(self) -> dict[str, list[tuple[int, int]]]:
+        """By the name of the rule, (beginning of the hour in micros since the epoch, how many would begin in it)."""
+        counts = Counter(
+            (one.name, one.started_us // HOUR_US * HOUR_US)
+            for one in [*(now for _, now in self.matched), *self.only_now]
+        )
+        found: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        for (name, hour_us), count in sorted(counts.items()):
+            found[name].append((hour_us, count))
+        return dict(found)
+
+    def as_json(self, why: Mapping[Raised, str], most: int | None = None) -> dict[str, Any]:
+        """Lists of all three, the oldest `most` (None: all) of each; `why` those that stand alone do."""
         return {
-            "matched": [{"then": asdict(then), "now": asdict(now)} for then, now in self.matched],
-            "only_then": [asdict(one) for one in self.only_then],
-            "only_now": [asdict(one) for one in self.only_now],
+            "matched": [{"then": asdict(then), "now": asdict(now)} for then, now in self.matched[:most]],
+            "only_then": [asdict(one) | {"why": why.get(one)} for one in self.only_then[:most]],
+            "only_now": [asdict(one) | {"why": why.get(one)} for one in self.only_now[:most]],
         }
 
 

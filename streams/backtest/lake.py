@@ -19,45 +19,54 @@ from schemas.catalogue import STREAM_SOURCES, TOPICS
 HOUR_US = 3_600_000_000
 WINDOW_ROWS = 400_000
 """Hours with more rows than this are read in parts: it bounds the memory."""
-BY_THE_MANAGER = ("fleet", "budget", "outage", "incident", "worker_silent", "watchdog")
-"""Kinds of alerts that come from the alert manager, which sees all partitions; a replay of workers cannot give them."""
+NOT_REPLAYED = ("watchdog",)
+"""Kinds of alerts about the processes themselves."""
+OF_MANY = ("fleet", "budget", "outage", "incident")
+"""Kinds of alerts that follow from many agents: a replay of one cannot give them."""
 _MOST_ROWS = 5_000_000
+_Hour = dict[str, int]
+"""Rows by topic."""
 _LANDED = ("kafka_partition", "kafka_offset", "kafka_timestamp", "date", "hour")
 
 
 @dataclass(frozen=True)
 class Window:
-    """Arrivals from `start_us` to before `end_us`, micros since the epoch; `rows`: about how many there are."""
+    """Arrivals from `start_us` to before `end_us`, micros since the epoch; `rows`: about how many there are, in
+    `topics` alone: a question to the lake is a process."""
 
     start_us: int
     end_us: int
     rows: int
+    topics: frozenset[str]
 
 
 class LakeReader:
-    """Reads one lake; `folder` is for the answers, one window's at a time."""
+    """Reads one lake, of `agents` that fit a pattern; `folder` is for the answers, one window's at a time."""
 
-    def __init__(self, lake: Path, folder: Path) -> None:
+    def __init__(self, lake: Path, folder: Path, agents: str = "*") -> None:
         self._lake = lake
         self._folder = folder
+        self._agents = agents
 
     def windows(self, since_us: int, until_us: int) -> list[Window]:
         """Windows with arrivals in the sources, oldest first. Raises `LakeError`."""
         counted = " UNION ALL ".join(
-            f"SELECT epoch_us(kafka_timestamp) // {HOUR_US} AS h, count(*) AS n FROM {TOPICS[topic].table} "  # noqa: S608  # names of the catalogue
-            f"WHERE {_between(since_us, until_us)} GROUP BY h"
+            f"SELECT epoch_us(kafka_timestamp) // {HOUR_US} AS h, '{topic}' AS topic, count(*) AS n "  # noqa: S608  # catalogue
+            f"FROM {TOPICS[topic].table} WHERE {self._chosen(since_us, until_us)} GROUP BY h"
             for topic in STREAM_SOURCES
         )
-        hours = self._json(f"SELECT h, sum(n)::BIGINT AS n FROM ({counted}) GROUP BY h ORDER BY h")  # noqa: S608  # as above
-        return [window for row in hours for window in _parts(int(row["h"]), int(row["n"]), since_us, until_us)]
+        hours: dict[int, _Hour] = {}
+        for row in self._json(f"SELECT h, topic, n FROM ({counted}) ORDER BY h, topic"):  # noqa: S608  # as above
+            hours.setdefault(int(row["h"]), {})[str(row["topic"])] = int(row["n"])
+        return list(_windows(list(hours.items()), since_us, until_us))
 
     def arrivals(self, window: Window) -> Iterator[tuple[str, pl.DataFrame]]:
-        """(topic, frame) for the sources that have rows: columns as they are decoded from Kafka, and `kafka_partition`,
-        `arrived_us` i8 in ascending order. Raises `LakeError`."""
-        for topic in STREAM_SOURCES:
+        """(topic, frame) for the sources that have rows: columns as they are decoded from Kafka, and `arrived_us` i8
+        in ascending order. Raises `LakeError`."""
+        for topic in (one for one in STREAM_SOURCES if one in window.topics):
             table, answer = TOPICS[topic].table, self._folder / "window.parquet"
             self._ask(
-                f"SELECT * FROM {table} WHERE {_between(window.start_us, window.end_us)} "  # noqa: S608  # a name of the catalogue
+                f"SELECT * FROM {table} WHERE {self._chosen(window.start_us, window.end_us)} "  # noqa: S608  # a name of the catalogue
                 "ORDER BY kafka_timestamp, kafka_partition, kafka_offset",
                 *("--format", "parquet", "--output", str(answer), "--max-rows", str(_MOST_ROWS)),
             )
@@ -67,16 +76,24 @@ class LakeReader:
                 yield topic, _as_decoded(frame)
 
     def alerts(self, since_us: int, until_us: int) -> list[dict[str, Any]]:
-        """Every firing that was raised, but those that only the alert manager decides: name, agent_id, labels,
-        evidence, started_us, ended_us. Raises `LakeError`."""
+        """Every firing that was raised, but those about the processes themselves: name, agent_id, labels, evidence,
+        started_us, ended_us, kind. Raises `LakeError`."""
+        left_out = NOT_REPLAYED if self._agents == "*" else (*NOT_REPLAYED, *OF_MANY)
+        kinds = ", ".join(f"'{kind}'" for kind in left_out)
         return self._json(
             f"""SELECT any_value(name) AS name, any_value(agent_id) AS agent_id, to_json(any_value(labels)) AS labels,
-              to_json(any_value(evidence)) AS evidence,
+              to_json(any_value(evidence)) AS evidence, coalesce(any_value(rule_kind), '') AS kind,
               min(epoch_us(starts_at)) AS started_us, max(epoch_us(ends_at)) AS ended_us
-            FROM alerts WHERE {_between(since_us, until_us)} GROUP BY fingerprint, epoch
-            HAVING coalesce(any_value(rule_kind), '') NOT IN {BY_THE_MANAGER} AND bool_or(state = 'firing')
-            ORDER BY started_us"""  # noqa: S608  # numbers
+            FROM alerts WHERE {self._chosen(since_us, until_us)} GROUP BY fingerprint, epoch
+            HAVING coalesce(any_value(rule_kind), '') NOT IN ({kinds}) AND bool_or(state = 'firing')
+            ORDER BY started_us"""  # noqa: S608  # numbers, and a pattern with its quotes doubled
         )
+
+    def _chosen(self, start_us: int, end_us: int) -> str:
+        """The condition for rows that arrived in a time, of the agents."""
+        between = f"kafka_timestamp >= make_timestamptz({start_us}) AND kafka_timestamp < make_timestamptz({end_us})"
+        quoted = self._agents.replace("'", "''")
+        return between if self._agents == "*" else f"{between} AND agent_id GLOB '{quoted}'"
 
     def _json(self, query: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self._ask(query, "--format", "json", "--max-rows", str(_MOST_ROWS)))
@@ -94,24 +111,38 @@ class LakeReader:
         return done.stdout
 
 
-def _between(start_us: int, end_us: int) -> str:
-    return f"kafka_timestamp >= make_timestamptz({start_us}) AND kafka_timestamp < make_timestamptz({end_us})"
+def _windows(hours: list[tuple[int, _Hour]], since_us: int, until_us: int) -> Iterator[Window]:
+    """Windows over hours (number, rows by topic): several small hours are one, a large one is equal parts."""
+    waiting: list[tuple[int, _Hour]] = []
+    for hour, found in hours:
+        if waiting and _rows(waiting) + sum(found.values()) > WINDOW_ROWS:
+            yield from _parts(waiting, since_us, until_us)
+            waiting = []
+        waiting.append((hour, found))
+    if waiting:
+        yield from _parts(waiting, since_us, until_us)
 
 
-def _parts(hour: int, rows: int, since_us: int, until_us: int) -> Iterator[Window]:
-    """One hour, or equal parts of it where it has too many rows."""
-    start_us, end_us = max(hour * HOUR_US, since_us), min((hour + 1) * HOUR_US, until_us)
+def _rows(hours: list[tuple[int, _Hour]]) -> int:
+    return sum(sum(found.values()) for _, found in hours)
+
+
+def _parts(hours: list[tuple[int, _Hour]], since_us: int, until_us: int) -> Iterator[Window]:
+    """From the first to the last of some hours, in equal parts where there are too many rows."""
+    start_us = max(hours[0][0] * HOUR_US, since_us)
+    end_us = min((hours[-1][0] + 1) * HOUR_US, until_us)
+    rows, topics = _rows(hours), frozenset(topic for _, found in hours for topic in found)
     count = 1 + rows // WINDOW_ROWS
     edges = [start_us + (end_us - start_us) * part // count for part in range(count + 1)]
     for begin_us, finish_us in pairwise(edges):
-        yield Window(begin_us, finish_us, rows // count)
+        yield Window(begin_us, finish_us, rows // count, topics)
 
 
 def _as_decoded(frame: pl.DataFrame) -> pl.DataFrame:
     """Columns as the codec makes them: ids as 16 bytes, none of the columns that landing adds."""
     ids = pl.col("event_id").cast(pl.String).str.replace_all("-", "").str.decode("hex")
     arrived = pl.col("kafka_timestamp").dt.epoch("us").alias("arrived_us")
-    return frame.with_columns(ids, arrived).drop(name for name in _LANDED if name != "kafka_partition")
+    return frame.with_columns(ids, arrived).drop(_LANDED)
 
 
 def metric_of(row: Mapping[str, Any]) -> str:

@@ -15,8 +15,11 @@ from polars.exceptions import PolarsError
 from infra.runtime.errors import FleetpulseError
 
 Doubles = npt.NDArray[np.float64]
-_COLUMNS = ("timestamp", "value")
+COLUMNS = ("timestamp", "value")
+_HEADER_BYTES = 65_536
+_EPOCH_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 _SHOWN_PROBLEM = 200
+TIMES = "Write ISO dates with times, or seconds since the epoch"
 
 
 class DataError(FleetpulseError):
@@ -43,38 +46,66 @@ class Series:
 def read_series(path: Path, name: str | None = None, windows: tuple[tuple[float, float], ...] = ()) -> Series:
     """Read one CSV file; other columns are ignored, texts that are no number or no time count as absent.
 
-    A timestamp is an ISO date and time (UTC unless it says otherwise) or a number of seconds since the epoch.
+    Columns are found whatever their case, the first of a name counts; commas, semicolons or tabs separate. A timestamp
+    is an ISO date and time (UTC unless it says otherwise) or a number since the epoch: see `times_of`.
 
     Raises:
         DataError: the file is missing, is no CSV, or lacks a column.
     """
+    columns = read_columns(path)
+    if absent := [column for column in COLUMNS if column not in columns]:
+        raise DataError(
+            f"{path} has no column {' and no '.join(absent)}; it has {', '.join(columns) or 'none'}",
+            setting="--data",
+            way_out="Its first line must be: timestamp,value",
+        )
+    return Series(name or path.name, times_of(columns["timestamp"]), numbers_of(columns["value"]), windows)
+
+
+def read_columns(path: Path) -> dict[str, pl.Series]:
+    """Columns of a CSV file as texts, by their names in lower case. Raises `DataError`."""
     if not path.is_file():
         raise DataError(
             f"there is no file {path}", setting="--data", way_out="Name a CSV file with timestamp and value"
         )
     try:
-        frame = pl.read_csv(path, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
-    except PolarsError as error:
+        frame = pl.read_csv(
+            path, separator=_separator(path), infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True
+        )
+    except (PolarsError, OSError) as error:
         problem = " ".join(str(error).split())[:_SHOWN_PROBLEM] or "it is empty"
         raise DataError(f"{path} cannot be read as CSV: {problem}", setting="--data") from error
-    frame = frame.rename({column: column.strip().lstrip("\ufeff").lower() for column in frame.columns})
-    if absent := [column for column in _COLUMNS if column not in frame.columns]:
-        raise DataError(
-            f"{path} has no column {' and no '.join(absent)}; it has {', '.join(frame.columns) or 'none'}",
-            setting="--data",
-            way_out="Its first line must be: timestamp,value",
-        )
-    return Series(name or path.name, times_of(frame["timestamp"]), _numbers(frame["value"]), windows)
+    names = [column.strip().lstrip("\ufeff").lower() for column in frame.columns]
+    columns: dict[str, pl.Series] = {}
+    for name, column in zip(names, frame.get_columns(), strict=True):
+        columns.setdefault(name, column)
+    return columns
 
 
-def _numbers(texts: pl.Series) -> Doubles:
+def _separator(path: Path) -> str:
+    with path.open("rb") as file:
+        header = file.readline(_HEADER_BYTES)
+    return next((mark for mark in (",", ";", "\t") if mark.encode() in header), ",")
+
+
+def numbers_of(texts: pl.Series) -> Doubles:
+    """Numbers of texts (String[n]); f8[n], NaN where there is none or it is infinite."""
     numbers = texts.str.strip_chars().cast(pl.Float64, strict=False).to_numpy().astype(np.float64)
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def times_of(texts: pl.Series) -> Doubles:
-    """Seconds since the epoch of ISO times or numbers (String[n]); f8[n], NaN where neither."""
-    stripped = texts.str.strip_chars().str.replace("T", " ", literal=True).str.replace(r"(Z|[+-]00:?00)$", "")
+    """Seconds since the epoch of texts (String[n]); f8[n], NaN where neither an ISO time nor a number.
+
+    Numbers are seconds; where their median is beyond the year 5138 as such: milli-, micro- or nanoseconds.
+    """
+    stripped = (
+        texts.str.strip_chars()
+        .str.replace(r"(\d)[Tt](\d)", "${1} ${2}")
+        .str.replace(r"^(\d{4})/(\d{1,2})/(\d{1,2})", "$1-$2-$3")
+        .str.replace(r"\s*(Z|UTC|GMT|[+-]00:?00)$", "")
+        .str.replace(r"(:\d{2}(?:\.\d+)?[+-]\d{2})$", "${1}:00")
+    )
     with_zone = stripped.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", time_unit="us", strict=False).dt.replace_time_zone(
         None
     )
@@ -83,7 +114,14 @@ def times_of(texts: pl.Series) -> Doubles:
         parsed = stripped.str.to_datetime(shape, time_unit="us", strict=False)
         times = times.fill_null(parsed) if times.null_count() else times
     micros = times.dt.epoch("us").cast(pl.Float64).to_numpy().astype(np.float64)
-    return np.where(np.isnan(micros), _numbers(texts), micros / 1e6)
+    return np.where(np.isnan(micros), _epoch_seconds(numbers_of(texts)), micros / 1e6)
+
+
+def _epoch_seconds(numbers: Doubles) -> Doubles:
+    if np.isnan(numbers).all():
+        return numbers
+    size = float(np.nanmedian(np.abs(numbers)))
+    return numbers / next((unit for least, unit in _EPOCH_UNITS if size >= least), 1.0)
 
 
 def read_corpus(folder: Path) -> Iterator[Series]:
@@ -103,7 +141,10 @@ def read_corpus(folder: Path) -> Iterator[Series]:
     windows = _read_windows(folder / "windows.json")
     for path in paths:
         name = path.relative_to(root).as_posix()
-        yield read_series(path, name, windows.get(name, ()))
+        series = read_series(path, name, windows.get(name, ()))
+        if len(series) and not np.isfinite(series.event_time_s).any():
+            raise DataError(f"{path} has no readable time in its column timestamp", setting="--data", way_out=TIMES)
+        yield series
 
 
 def _read_windows(path: Path) -> Mapping[str, tuple[tuple[float, float], ...]]:

@@ -33,12 +33,17 @@ class LossClass:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Agents in equal parts of `classes`, that beat every `interval_s` with a jitter of `jitter` (share of it)."""
+    """Agents in equal parts of `classes`, that beat every `interval_s` with a jitter of `jitter` (share of it).
+
+    `delay_s`: median of the way's delay on top, lognormal with `delay_spread` as standard deviation of its logarithm.
+    """
 
     name: str
     classes: tuple[LossClass, ...]
     interval_s: float = 30.0
     jitter: float = 0.1
+    delay_s: float = 0.0
+    delay_spread: float = 0.0
 
     def arrivals(self, agents: int, rounds: int, seed: int) -> Iterator[Doubles]:
         """For every round of beats, f8[agents]: when each arrives, s since the epoch; NaN = lost."""
@@ -50,6 +55,8 @@ class Fleet:
         for number in range(rounds):
             lost = rng.random(agents) < np.where(lost, again, begin)
             at_s = START_S + self.interval_s * (number + self.jitter * rng.standard_normal(agents))
+            if self.delay_s:
+                at_s += self.delay_s * np.exp(self.delay_spread * rng.standard_normal(agents))
             yield np.where(lost, np.nan, at_s)
 
 

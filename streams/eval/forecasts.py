@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
 from rich.table import Table
 
+from infra.runtime.narrow import Narrowable, wide_console
 from streams.eval import forecast_fleet
 from streams.eval.corpus import DataError, read_corpus
 from streams.eval.forecast_scores import Judged, climatology, join
@@ -183,10 +183,10 @@ def main(data: Path | None, *, seed: int, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(_finite(found)) + "\n")
         return
-    console = Console()
+    console = wide_console()
     for title, part in found.items():
-        console.print(_table(title, part))
-        console.print(_reliability(part))
+        console.print(Narrowable(_table(title, part)))
+        console.print(Narrowable(_reliability(part)))
     leaks = found["synthetic"]["leaks"]
     console.print(
         f"Leaks: {leaks['found']} of {leaks['series']} found; said of {leaks['false']} of {leaks['without']} without."

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from infra.runtime.narrow import Narrowable, wide_console
 from streams.eval.fleets import LOSSY, MIXED, STANDARD, START_S, YEAR_S, Fleet
-from streams.eval.watchers import FixedTimeout, PhiAccrual, PhiAccrualConfig, Production, Watcher
+from streams.eval.watchers import FixedTimeout, PhiAccrual, PhiAccrualConfig, Production, StartingPoint, Watcher
 from streams.operators import heartbeat
 from streams.operators.arrays import SlotArrays
 
@@ -45,6 +45,7 @@ class Bar:
         return {"mean_timeout_intervals": self.timeout, "false_per_agent_year": self.false}
 
 
+SHIPPED = heartbeat.HeartbeatConfig()
 BARS = (Bar(STANDARD, 4.5, 1.0), Bar(MIXED, 4.0, 25.0), Bar(LOSSY))
 
 
@@ -108,6 +109,7 @@ def watchers_of(config: heartbeat.HeartbeatConfig, agents: int, interval_s: floa
     """The production operator, then its peers."""
     return [
         Production(config, agents, interval_s),
+        StartingPoint(agents, interval_s),
         *(FixedTimeout(intervals, agents, interval_s) for intervals in FIXED_INTERVALS),
         PhiAccrual(PhiAccrualConfig(), agents, interval_s),
     ]
@@ -177,26 +179,36 @@ def _table(report: FleetReport) -> Table:
 
 def _telling(fleet: str) -> Callable[[float], None]:
     def tell(share: float) -> None:
-        sys.stderr.write(f"\r{fleet} fleet: {share:4.0%} ")
-        sys.stderr.flush()
+        if sys.stderr.isatty():  # a log has no use for a line that is written over
+            sys.stderr.write(f"\r{fleet} fleet: {share:4.0%} ")
+            sys.stderr.flush()
 
     return tell
 
 
-def main(years: float, seed: int, *, as_json: bool) -> None:
-    """Measure all fleets and the scan, and print."""
-    config, reports = heartbeat.HeartbeatConfig(), []
-    for bar in BARS:
-        rounds = rounds_for(years, AGENTS, bar.fleet.interval_s)
-        watchers = watchers_of(config, AGENTS, bar.fleet.interval_s)
-        reports.append(measure(bar, watchers, AGENTS, rounds, seed, _telling(bar.fleet.name)))
-        sys.stderr.write("\n")
+def main(
+    years: float,
+    seed: int,
+    *,
+    as_json: bool,
+    bars: Sequence[Bar] = BARS,
+    agents: int = AGENTS,
+    config: heartbeat.HeartbeatConfig = SHIPPED,
+) -> None:
+    """Measure the fleets of `bars` and the scan, and print. `agents` of each beat until they make up `years`."""
+    reports = []
+    for bar in bars:
+        rounds = rounds_for(years, agents, bar.fleet.interval_s)
+        watchers = watchers_of(config, agents, bar.fleet.interval_s)
+        reports.append(measure(bar, watchers, agents, rounds, seed, _telling(bar.fleet.name)))
+        if sys.stderr.isatty():
+            sys.stderr.write("\n")
     took_ms = scan_ms(config)
     if as_json:
         fleets = {report.bar.fleet.name: report.as_json() for report in reports}
         scan = {"agents": SCAN_AGENTS, "ms": round(took_ms, 4), "bar_ms": BAR_SCAN_MS, "met": took_ms < BAR_SCAN_MS}
-        sys.stdout.write(json.dumps({**fleets, "scan": scan, "seed": seed}) + "\n")
+        sys.stdout.write(json.dumps({**fleets, "scan": scan, "seed": seed, "phi": config.phi}) + "\n")
         return
     for report in reports:
-        Console().print(_table(report))
-    Console().print(f"deadline scan of {SCAN_AGENTS:,} agents: {took_ms:.3f} ms (bar < {BAR_SCAN_MS:g} ms)")
+        wide_console().print(Narrowable(_table(report)))
+    wide_console().print(f"deadline scan of {SCAN_AGENTS:,} agents: {took_ms:.3f} ms (bar < {BAR_SCAN_MS:g} ms)")

@@ -11,22 +11,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
-from streams.eval.corpus import DataError, Series, read_series
+from infra.runtime.narrow import Narrowable, wide_console
+from streams.eval.corpus import TIMES, DataError, Series, numbers_of, read_columns, times_of
 from streams.eval.replay import scores_of
 from streams.operators.anomaly import AnomalyConfig
 
+STEP_S = 300.0
+"""Between rows of a file without timestamps."""
+
 
 def scored_rows(config: AnomalyConfig, series: Series) -> Iterator[dict[str, Any]]:
-    """One record a line of the file, in its order: timestamp, value, score, flag, confidence, expected, lower, upper.
+    """One record a line of the file, in its order: index (from 0), timestamp, value, score, expected, lower, upper,
+    confidence, flag.
 
     What has no score (the first value, absent and double ones, those without a time) has null there and is not flagged.
     """
     columns = scores_of(config, series)
     for i in range(len(series)):
         yield {
+            "index": i,
             "timestamp": _text(float(series.event_time_s[i])),
             "value": _number(series.value[i]),
             **{name: _number(column[i]) for name, column in columns.items()},
@@ -46,17 +51,27 @@ def _text(time_s: float) -> str | None:
 
 
 def read_checked(path: Path) -> Series:
-    """Read a series that has something to score. Raises `DataError`."""
-    series = read_series(path)
-    if not np.isfinite(series.value).any():
-        raise DataError(f"{path} has no number in its column value", setting="--data")
-    if not (np.isfinite(series.value) & np.isfinite(series.event_time_s)).any():
+    """Read a series that has something to score; rows without any timestamp count as `STEP_S` apart.
+
+    Raises `DataError`.
+    """
+    columns = read_columns(path)
+    if "value" not in columns:
         raise DataError(
-            f"{path} has no readable time in its column timestamp",
+            f"{path} has no column value; it has {', '.join(columns) or 'none'}",
             setting="--data",
-            way_out="Write ISO dates with times, or seconds since the epoch",
+            way_out="Its first line must be: timestamp,value",
         )
-    return series
+    values = numbers_of(columns["value"])
+    if not np.isfinite(values).any():
+        raise DataError(f"{path} has no number in its column value", setting="--data")
+    if "timestamp" not in columns or not columns["timestamp"].fill_null("").str.strip_chars().ne("").any():
+        sys.stderr.write(f"{path} has no timestamps: its rows count as {STEP_S:g} s apart\n")
+        return Series(path.name, STEP_S * np.arange(values.size, dtype=np.float64), values)
+    times_s = times_of(columns["timestamp"])
+    if not (np.isfinite(values) & np.isfinite(times_s)).any():
+        raise DataError(f"{path} has no readable time in its column timestamp", setting="--data", way_out=TIMES)
+    return Series(path.name, times_s, values)
 
 
 def _table(rows: list[dict[str, Any]], threshold: float) -> Table:
@@ -78,4 +93,4 @@ def main(data: Path, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps({"threshold": config.threshold, "values": rows}) + "\n")
     else:
-        Console().print(_table(rows, config.threshold))
+        wide_console().print(Narrowable(_table(rows, config.threshold)))

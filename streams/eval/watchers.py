@@ -97,3 +97,41 @@ class PhiAccrual:
         deviation_s = np.maximum(np.sqrt(self._square_s2[slots]), self.config.least_s)
         self.deadline_s[slots] = at_s + self._mean_s[slots] + self.config.deviations * deviation_s
         self._last_s[slots] = at_s
+
+
+class StartingPoint:
+    """The loss-aware phi that fleetpulse began with, as published: phi 5, a margin of four deviations.
+
+    Learns as `streams.operators.heartbeat` says, in code of its own; deadline = last + I*K + 4*sqrt(J) + .05*I.
+    """
+
+    name = "loss-aware phi as published"
+    phi, deviations = 5.0, 4.0
+
+    def __init__(self, agents: int, interval_s: float) -> None:
+        self.deadline_s = np.full(agents, np.inf)
+        self._last_s = np.full(agents, np.nan)
+        self._interval_s = np.full(agents, interval_s)
+        self._jitter_s2 = np.full(agents, 0.0025 * interval_s**2)
+        self._loss = np.full(agents, 0.005)
+        self._burst = np.full(agents, 0.1)
+
+    def beat(self, slots: Slots, at_s: Doubles) -> None:
+        """As `Watcher`."""
+        known = np.isfinite(self._last_s[slots])
+        self._learn(slots[known], at_s[known] - self._last_s[slots[known]])
+        interval_s, spread_s = self._interval_s[slots], np.sqrt(self._jitter_s2[slots])
+        missed = np.ceil((self.phi + np.log10(self._loss[slots])) / -np.log10(self._burst[slots]))
+        wait_s = interval_s * (np.clip(1 + missed, 2, 12) + 0.05) + self.deviations * spread_s
+        self.deadline_s[slots], self._last_s[slots] = at_s + wait_s, at_s
+
+    def _learn(self, slots: Slots, gap_s: Doubles) -> None:
+        interval_s = self._interval_s[slots]
+        beats = np.maximum(1.0, np.rint(gap_s / interval_s))
+        off_s = np.clip(gap_s - beats * interval_s, -interval_s / 2, interval_s / 2)
+        self._interval_s[slots] += 0.01 * off_s / beats
+        self._jitter_s2[slots] = 0.99 * (self._jitter_s2[slots] + 0.01 * off_s**2)
+        self._loss[slots] = np.clip(self._loss[slots] + 0.002 * ((beats > 1) - self._loss[slots]), 1e-4, 0.5)
+        lossy, run = slots[beats > 1], np.minimum(beats[beats > 1] - 1, 6)
+        burst = self._burst[lossy]
+        self._burst[lossy] = np.clip(burst + (1 - 0.98**run) * ((run - 1) / run - burst), 0.05, 0.9)

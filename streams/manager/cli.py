@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from streams.manager.reload import RulesFile
     from streams.manager.service import AlertManager
 
 STOP_WITHIN_S = 8.0
@@ -31,29 +32,27 @@ def alert_manager(
     import asyncio
 
     from infra.runtime.clock import SystemClock
-    from infra.runtime.errors import SettingError
     from infra.runtime.logs import configure_logs
     from infra.runtime.settings import load_settings
+    from infra.runtime.which_broker import require_named
     from streams.manager.reload import RulesFile
     from streams.manager.service import AlertManager
 
     settings = load_settings(bootstrap=bootstrap)
-    if not settings.bootstrap:
-        raise SettingError(
-            "no broker is named",
-            setting="--bootstrap or FLEETPULSE_BOOTSTRAP",
-            way_out="Give HOST:PORT; `fleetpulse up` runs everything with a broker of its own",
-        )
+    require_named(settings)
     configure_logs(settings.log_level, settings.log_format, "alert-manager")
     clock = SystemClock()
     source = RulesFile(rules, clock)
-    asyncio.run(_serve(AlertManager(settings.bootstrap, source.current, clock)))
+    manager = AlertManager(settings.bootstrap, source.current, clock)
+    asyncio.run(_serve(manager, source, settings.bootstrap))
 
 
-async def _serve(manager: AlertManager) -> None:
+async def _serve(manager: AlertManager, rules: RulesFile, bootstrap: str) -> None:
     import asyncio
 
+    from infra.health import publishing
     from infra.runtime.lifecycle import CleanUps, stop_on_signals
+    from streams.manager.health import ManagerHealth
 
     clean_ups = CleanUps()
     with stop_on_signals() as asked:
@@ -62,7 +61,8 @@ async def _serve(manager: AlertManager) -> None:
             await manager.start()
             announcing = asyncio.create_task(_announce(manager))
             try:
-                await manager.run(asked)
+                async with publishing(ManagerHealth(manager, rules), bootstrap, process="alert-manager"):
+                    await manager.run(asked)
             finally:
                 announcing.cancel()
         finally:

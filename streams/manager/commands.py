@@ -10,8 +10,8 @@ from typing import Any
 from streams.manager.life import end
 from streams.manager.matchers import MatcherError, check_matcher
 from streams.manager.model import ACKNOWLEDGED, FIRING, Alert, Signal, Silence
-from streams.manager.roots import ROOTS
-from streams.manager.telling import plan, reconsider, steps_of
+from streams.manager.roots import ROOTS, hold_no_longer
+from streams.manager.telling import plan, reconsider, steps_of, tell, tell_again
 from streams.manager.turn import Turn
 
 _LONGEST_TEXT, _MOST_MATCHERS = 1000, 20
@@ -52,11 +52,14 @@ def _acknowledge(turn: Turn, arguments: Mapping[str, Any], actor: str) -> None:
     alert = _alert(turn, arguments)
     if alert.status == ACKNOWLEDGED:
         return
+    if alert.held_until_s is not None:
+        hold_no_longer(turn, alert)
     alert.status, alert.actor, alert.comment = ACKNOWLEDGED, actor, _cut(arguments.get("comment") or "")
-    reason = alert.suppressed_by
-    if reason is None:
-        alert.suppressed_by = "acknowledged"
-    turn.emit(alert, "acknowledged", None if alert.told else reason, alert.receivers)
+    alert.suppressed_by = alert.suppressed_by or "acknowledged"
+    if alert.told:
+        tell_again(turn, alert, "acknowledged")
+    else:
+        turn.emit(alert, "acknowledged", alert.suppressed_by, [])
     plan(turn, alert)
 
 
@@ -70,6 +73,8 @@ def _unacknowledge(turn: Turn, arguments: Mapping[str, Any], actor: str) -> None
         reconsider(turn, alert, "unacknowledged")
     else:
         turn.emit(alert, "unacknowledged", alert.suppressed_by, [])
+    alert.actor = alert.comment = None  # their name is on this change alone
+    turn.state.changed("a", alert.fingerprint)
 
 
 def _silence(turn: Turn, arguments: Mapping[str, Any], actor: str) -> None:
@@ -115,22 +120,40 @@ def reconsider_all(turn: Turn, cause: str) -> None:
 
 def _resolve(turn: Turn, arguments: Mapping[str, Any], actor: str) -> None:
     alert = _alert(turn, arguments)
-    alert.actor, alert.comment = actor, _cut(arguments.get("comment") or "")
-    end(turn, alert, turn.at_us if turn.at_us is not None else round(turn.now_s * 1e6), ROOTS)
+    at_us = turn.at_us if turn.at_us is not None else round(turn.now_s * 1e6)
+    end(turn, alert, at_us, ROOTS, actor=actor, comment=_cut(arguments.get("comment") or ""))
 
 
 def _escalate(turn: Turn, arguments: Mapping[str, Any], actor: str) -> None:
-    """The next step at once, whoever it is for."""
+    """The next step at once, whoever it is for; who looked after the alert does no longer."""
     alert = _alert(turn, arguments)
     steps = steps_of(turn, alert)
     if alert.step >= len(steps):
         raise CommandError("the alert has no further step")
-    step, alert.actor = alert.step, actor
-    channels = list(steps[step].channels)
-    alert.step, alert.told = step + 1, True
-    alert.receivers = list(dict.fromkeys([*alert.receivers, *channels]))
-    turn.emit(alert, "escalated", None, channels, step)
+    if alert.held_until_s is not None:
+        hold_no_longer(turn, alert)
+    step = alert.step
+    if alert.status == ACKNOWLEDGED:
+        _take_back(turn, alert, steps[step].after_s)
+    alert.step = step + 1
+    _told_by(turn, alert, actor, _cut(arguments.get("comment") or ""), list(steps[step].channels), step)
     plan(turn, alert)
+
+
+def _take_back(turn: Turn, alert: Alert, after_s: float) -> None:
+    """No longer acknowledged; further steps count from now as if the next one had come by itself, at `after_s`."""
+    alert.status, alert.actor, alert.comment = FIRING, None, None
+    alert.began_s = turn.now_s - after_s
+    if alert.suppressed_by == "acknowledged":
+        alert.suppressed_by = None
+
+
+def _told_by(turn: Turn, alert: Alert, actor: str, comment: str, channels: list[str], step: int) -> None:
+    """Tell channels because somebody said so: their name is on this change alone, later ones are not theirs."""
+    before = alert.actor, alert.comment
+    alert.actor, alert.comment = actor, comment
+    tell(turn, alert, "escalated", channels, step)
+    alert.actor, alert.comment = before
 
 
 _COMMANDS: Mapping[str, Callable[[Turn, Mapping[str, Any], str], None]] = MappingProxyType(

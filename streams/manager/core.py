@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from streams.manager.commands import CommandError, drop_silence, on_command, reconsider_all
 from streams.manager.config import ManagerConfig
-from streams.manager.life import calm_down, on_firing, on_resolved, release
+from streams.manager.heartbeat import beat
+from streams.manager.life import calm_down, on_firing, on_resolved
 from streams.manager.model import Alert, Event, Signal
-from streams.manager.roots import ROOTS, correlate_released, end_outage, note_again
+from streams.manager.roots import ROOTS, end_outage, hold_no_longer, note_again
 from streams.manager.state import State
-from streams.manager.summaries import judge_waiting, on_summary, watch_partitions
-from streams.manager.telling import due_s, escalate, reconsider
+from streams.manager.summaries import end_unruled, judge_all, judge_waiting, on_summary, watch_partitions
+from streams.manager.telling import due_s, escalate, reconsider, tell_growth
 from streams.manager.turn import Turn
 from streams.manager.windows import next_change_s
 
@@ -71,16 +72,18 @@ def tick(config: ManagerConfig, state: State, now_s: float) -> list[Event]:
 
 
 def watch(config: ManagerConfig, state: State, since_s: float) -> list[Event]:
-    """Events of partitions that fell silent; for whoever has read all signals, and reads them since `since_s`."""
+    """Events of partitions that fell silent, and the watchdog's; for whoever has read all signals, since `since_s`."""
     turn = Turn(config, state)
     watch_partitions(turn, since_s)
+    beat(turn)
     return turn.events
 
 
 def resume(config: ManagerConfig, state: State) -> list[Event]:
-    """To be called once after a restore, and when the settings change: timers, indexes, what other settings mean."""
+    """To be called once after a restore: timers, indexes, what other settings mean."""
     turn = Turn(config, state)
     note_again(turn)
+    _know_what_was_told(turn)
     for alert in state.alerts.values():
         state.schedule(due_s(turn, alert), f"a/{alert.fingerprint}")
     for silence in state.silences.values():
@@ -89,8 +92,25 @@ def resume(config: ManagerConfig, state: State) -> list[Event]:
         rule = next((r for r in config.pack.rules if r.name == name.split("/")[0]), None)
         state.schedule(since_s + (rule.for_s if rule else 0.0), f"w/{name}")
     state.schedule(next_change_s(config.pack.maintenance, state.now_s), _WINDOWS)
+    end_unruled(turn)
     reconsider_all(turn, "repeated")
     return turn.events
+
+
+def _know_what_was_told(turn: Turn) -> None:
+    """Outages and incidents that an older program told: people know of the size that was kept, so growth is told."""
+    for alert in map(turn.state.alerts.__getitem__, turn.state.active):
+        if alert.told and not alert.told_size and (size := alert.size or alert.member_count):
+            alert.told_size = size
+            turn.state.changed("a", alert.fingerprint)
+
+
+def change_rules(config: ManagerConfig, state: State) -> list[Event]:
+    """To be called when other rules are in force: as `resume`, and what groups of agents are by the new ones."""
+    events = resume(config, state)
+    turn = Turn(config, state)
+    judge_all(turn)
+    return events + turn.events
 
 
 def _look_at(turn: Turn, key: str) -> None:
@@ -113,9 +133,7 @@ def _look_at_alert(turn: Turn, alert: Alert) -> None:
     if due is None or due > turn.now_s:
         return
     if alert.held_until_s is not None:
-        if alert.held_cause == "began":
-            correlate_released(turn, alert)
-        release(turn, alert)
+        hold_no_longer(turn, alert)
     elif alert.flapping:
         calm_down(turn, alert)
     elif not alert.active:
@@ -124,5 +142,6 @@ def _look_at_alert(turn: Turn, alert: Alert) -> None:
         end_outage(turn, alert)
     else:
         reconsider(turn, alert, "began")
+        tell_growth(turn, alert)
         escalate(turn, alert)
         turn.state.schedule(due_s(turn, alert), f"a/{alert.fingerprint}")

@@ -19,14 +19,19 @@ def inhibitor(turn: Turn, alert: Alert) -> str | None:
     for rule in turn.config.pack.inhibit:
         if not matches(rule.target, values):
             continue
-        wanted = [values.get(name, "") for name in rule.equal]
         for other in _alike(turn, alert, rule.equal):
             theirs = other.values()
             if _mutual(rule, values, theirs):
                 continue
-            if matches(rule.source, theirs) and [theirs.get(name, "") for name in rule.equal] == wanted:
+            if matches(rule.source, theirs) and _agree(rule, values, theirs):
                 return other.fingerprint
     return None
+
+
+def _agree(rule: Inhibit, values: dict[str, str], theirs: dict[str, str]) -> bool:
+    """Whether both have the same in `equal`; two that merely lack all of it have nothing in common."""
+    shared = [values.get(name, "") for name in rule.equal]
+    return shared == [theirs.get(name, "") for name in rule.equal] and (not shared or any(shared))
 
 
 def _mutual(rule: Inhibit, values: dict[str, str], theirs: dict[str, str]) -> bool:
@@ -47,9 +52,8 @@ def inhibited_by_change(turn: Turn, alert: Alert) -> list[Alert]:
     for rule in turn.config.pack.inhibit:
         if not matches(rule.source, values):
             continue
-        wanted = [values.get(name, "") for name in rule.equal]
         for other in _alike(turn, alert, rule.equal):
             theirs = other.values()
-            if matches(rule.target, theirs) and [theirs.get(name, "") for name in rule.equal] == wanted:
+            if matches(rule.target, theirs) and _agree(rule, values, theirs):
                 found[other.fingerprint] = other
     return list(found.values())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from streams.manager.inhibition import inhibited_by_change
 from streams.manager.model import FIRING, RESOLVED, Alert, Signal
-from streams.manager.telling import announce, plan, reconsider
+from streams.manager.telling import announce, plan, reconsider, tell_end
 from streams.manager.turn import Turn
 from streams.rules.values import RANK
 
@@ -64,8 +64,9 @@ def on_firing(turn: Turn, signal: Signal, roots: Roots) -> None:
 def begin(turn: Turn, alert: Alert, roots: Roots) -> None:
     """A new alert, or a new firing of one that ended."""
     if (before := turn.state.alerts.get(alert.fingerprint)) is not None:
-        alert.flips_s, alert.flapping = before.flips_s, before.flapping
-        alert.told = alert.told or (before.flapping and before.told)
+        alert.flips_s, alert.flapping, alert.counted_in = before.flips_s, before.flapping, before.counted_in
+        if before.told:
+            alert.told, alert.told_default, alert.receivers = True, before.told_default, before.receivers
     turn.state.place(alert)
     starts_to_flap = _flips(turn, alert)
     roots.place(turn, alert)
@@ -107,6 +108,7 @@ def on_resolved(turn: Turn, signal: Signal, roots: Roots) -> None:
         alert.told = True
     elif not alert.active or signal["epoch"] < alert.epoch:
         return
+    _write_beginning(turn, alert)
     alert.summary = signal["summary"] or alert.summary
     alert.value = signal["value"] if signal["value"] is not None else alert.value
     alert.oldest_us = _oldest_us(signal)
@@ -114,18 +116,20 @@ def on_resolved(turn: Turn, signal: Signal, roots: Roots) -> None:
     end(turn, alert, ends_us, roots)
 
 
-def end(turn: Turn, alert: Alert, ends_us: int, roots: Roots) -> None:
-    """The alert is over: who was told that it began is told that it ended."""
-    if alert.held_until_s is not None:
-        cause, alert.held_until_s = alert.held_cause, None
-        if cause == "began":
-            announce(turn, alert, cause)
+def end(
+    turn: Turn, alert: Alert, ends_us: int, roots: Roots, *, actor: str | None = None, comment: str | None = None
+) -> None:
+    """The alert is over: who was told that it began is told that it ended. `actor`: who ended it, None: it did itself;
+    who looked after it has not ended it."""
+    _write_beginning(turn, alert)
+    alert.actor, alert.comment = actor, comment
     alert.status, alert.ends_us, alert.updated_s = RESOLVED, ends_us, turn.now_s
     was_flapping = alert.flapping
     starts_to_flap = _flips(turn, alert)
-    reason = "flapping" if was_flapping else None if alert.told else alert.suppressed_by
-    turn.emit(alert, "recovered", reason, alert.receivers)
-    alert.told = alert.told and reason is not None
+    if alert.told and not was_flapping:
+        tell_end(turn, alert)
+    else:
+        turn.emit(alert, "recovered", "flapping" if was_flapping else alert.suppressed_by, [])
     alert.flapping = was_flapping or starts_to_flap
     plan(turn, alert)
     roots.left(turn, alert)
@@ -133,9 +137,20 @@ def end(turn: Turn, alert: Alert, ends_us: int, roots: Roots) -> None:
     _forget_oldest(turn)
 
 
+def _write_beginning(turn: Turn, alert: Alert) -> None:
+    """An alert that is held and ends: its beginning is written as it was, before its words are those of the end."""
+    if alert.held_until_s is not None:
+        cause, alert.held_until_s = alert.held_cause, None
+        if cause == "began":
+            announce(turn, alert, cause)
+
+
 def _forget_oldest(turn: Turn) -> None:
     while len(turn.state.ended) > turn.config.most_ended:
-        turn.state.forget(next(iter(turn.state.ended)))
+        oldest = turn.state.alerts[next(iter(turn.state.ended))]
+        if oldest.told:
+            tell_end(turn, oldest)
+        turn.state.forget(oldest.fingerprint)
 
 
 def _flips(turn: Turn, alert: Alert) -> bool:
@@ -166,7 +181,6 @@ def calm_down(turn: Turn, alert: Alert) -> None:
     if alert.active:
         reconsider(turn, alert, "repeated")
     elif alert.told:
-        turn.emit(alert, "recovered", None, alert.receivers)
-        alert.told = False
+        tell_end(turn, alert)
     alert.updated_s = turn.now_s
     plan(turn, alert)

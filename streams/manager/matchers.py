@@ -1,7 +1,9 @@
 """Matchers of silences: NAME=VALUE, NAME!=VALUE, NAME=~REGEX, NAME!~REGEX. No pattern is slow on any text.
 
-Python's regex engine backtracks: `(a+)+b` on a long text never ends. So a repetition may hold one character or class
-only, a pattern at most `_MOST_REPEATS` of them, and texts are cut: the worst case is then a few milliseconds.
+Python's regex engine backtracks: `(a+)+b` on a long text never ends, nor does `(a|.)(a|.)...b`, which doubles its ways
+with every group. So a repetition may hold one character or class only, a pattern at most `_MOST_REPEATS` of them, texts
+are cut, and the ways through a pattern's alternatives are bounded together with its repetitions: the worst case is then
+some ten milliseconds.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from typing import Any
 
 OPERATORS = ("!=", "=~", "!~", "=")
 _MOST_TEXT, _MOST_PATTERN, _MOST_REPEATS = 256, 200, 3
+_MOST_WAYS = (10_000, 10_000, 500, 5)
+"""By how many repetitions a pattern has, in how many ways its alternatives may be taken."""
 _SHAPE = re.compile(r"([A-Za-z_][A-Za-z0-9_.:-]{0,99})(!=|=~|!~|=)(.*)", re.DOTALL)
 Matcher = tuple[str, str, str]
 
@@ -49,7 +53,11 @@ def _fits_one(matcher: Matcher, value: str) -> bool:
     _, operator, wanted = matcher
     if operator in {"=", "!="}:
         return (value == wanted) == (operator == "=")
-    return bool(_compiled(wanted).fullmatch(value[:_MOST_TEXT])) == (operator == "=~")
+    try:
+        pattern = _compiled(wanted)
+    except MatcherError:  # of a silence that was made when more patterns were allowed: it keeps nothing quiet
+        return False
+    return bool(pattern.fullmatch(value[:_MOST_TEXT])) == (operator == "=~")
 
 
 @lru_cache(maxsize=512)
@@ -61,9 +69,22 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         compiled = re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
         raise MatcherError(f"{pattern!r} is no regular expression: {error}") from error
-    if _repeats(tree) > _MOST_REPEATS:
+    if (repeats := _repeats(tree)) > _MOST_REPEATS:
         raise MatcherError(f"{pattern!r} has more than {_MOST_REPEATS} repetitions")
+    if _ways(tree) > _MOST_WAYS[repeats]:
+        raise MatcherError(f"the alternatives of {pattern!r} can be taken in too many ways: use fewer of them")
     return compiled
+
+
+def _ways(tree: Any) -> int:  # noqa: ANN401  # what re's parser gives
+    """In how many ways the alternatives of a pattern can be taken, one after another: what backtracking may try."""
+    ways = 1
+    for kind, given in tree:
+        if kind is _constants.SUBPATTERN:
+            ways *= _ways(given[3])
+        elif kind is _constants.BRANCH:
+            ways *= sum(_ways(branch) for branch in given[1])
+    return ways
 
 
 _REPEATS = {_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT}

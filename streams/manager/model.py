@@ -12,6 +12,8 @@ Event: TypeAlias = dict[str, Any]
 """A record of schema alert, ready to be encoded; times in micros since the epoch."""
 
 FIRING, ACKNOWLEDGED, RESOLVED = "firing", "acknowledged", "resolved"
+WATCHDOG, WATCHDOG_KIND = "watchdog", "watchdog"
+"""Name and kind of the alert that always fires; a partition without a worker is of this kind too."""
 ROOTS = frozenset({"outage", "incident"})
 """Kinds of alerts that stand for others."""
 MOST_MEMBERS = 1000
@@ -24,11 +26,13 @@ class Alert:
     `changes`: events written of this epoch, the seq of the next one. `told`: people were told that it
     fires, and not yet that it ended.
     `began_s`: when this firing, or its present severity, began: escalation counts from here. `step`: steps of the
-    route that are done. `receivers`: channels told so far. `held_until_s`: not written before, in case a root cause
-    comes; `held_cause` is then its cause. `flips_s`: beginnings and ends of late. `noted_s`:
-    when it was first counted for incidents. `root`: fingerprint of the outage or
-    incident that it belongs to. Of a root: `members`, `member_count`, `open_members`, `joined_s` of the newest, and
-    `below_s` since when an outage is under its limit.
+    route that are done. `receivers`: channels told so far; `told_default`: the default ones too.
+    `held_until_s`: not written before, in case a root cause comes; `held_cause` is then its cause.
+    `flips_s`: beginnings and ends of late. `noted_s`: when it was first counted for incidents. `root`: fingerprint of
+    the outage or incident that it belongs to. Of a root: `members`, `member_count` and `open_members` (alerts, each
+    once), `joined_s` of the newest, `below_s` since when an outage is under its limit, `size` (agents down now, or an
+    incident's alerts), `worst` of it, `told_size` that people know of, and when they were told (`told_s`).
+    `counted_in`: fingerprint and epoch of the root that it was counted in last; "" = none.
     """
 
     fingerprint: str
@@ -55,6 +59,7 @@ class Alert:
     suppressed_by: str | None = None
     step: int = 0
     receivers: list[str] = field(default_factory=list)
+    told_default: bool = False
     held_until_s: float | None = None
     held_cause: str = "began"
     actor: str | None = None
@@ -69,11 +74,21 @@ class Alert:
     open_members: int = 0
     joined_s: float = 0.0
     below_s: float | None = None
+    size: int = 0
+    worst: int = 0
+    told_size: int = 0
+    told_s: float = 0.0
+    counted_in: str = ""
 
     @property
     def active(self) -> bool:
         """Firing or acknowledged."""
         return self.status != RESOLVED
+
+    @property
+    def always(self) -> bool:
+        """Whether it is the watchdog: it fires always, nothing suppresses it, it goes no steps."""
+        return self.name == WATCHDOG and self.rule_kind == WATCHDOG_KIND
 
     def values(self) -> dict[str, str]:
         """What matchers and routes see: labels, and the fields that name it."""

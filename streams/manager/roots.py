@@ -4,17 +4,30 @@ share something and begin together). Their members are written, but nobody is to
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
+from streams.manager import usual
+from streams.manager.headlines import (
+    begin_incident,
+    count_incident,
+    count_member,
+    count_outage,
+    end_of_incident,
+    end_of_outage,
+    group_of,
+    share_down,
+)
 from streams.manager.life import Roots, begin, end, release
 from streams.manager.model import MOST_MEMBERS, Alert, Group, total
 from streams.manager.state import GroupKey
-from streams.manager.telling import announce, plan, reconsider
+from streams.manager.telling import announce, plan, reconsider, tell_growth
 from streams.manager.turn import Turn
 from streams.rules.values import RANK
 
 OUTAGE_KINDS = ("gateway", "host", "deployment")
-_ALONE = frozenset({"outage", "incident", "fleet", "budget", "watchdog"})
+ALONE = frozenset({"outage", "incident", "fleet", "budget", "watchdog"})
 """Kinds that belong to no incident: each says something of many agents itself."""
 _OVERDUE_NAMES = frozenset({"agent_late", "agent_offline"})
 
@@ -67,7 +80,7 @@ def group_alert(turn: Turn, name: str, rule_kind: str, key: GroupKey, severity: 
 
 def place(turn: Turn, alert: Alert) -> None:
     """Before an alert is announced: join the outage that covers it, wait for one, or join or begin an incident."""
-    if alert.rule_kind in _ALONE:
+    if alert.rule_kind in ALONE:
         return
     if is_overdue(alert):
         if (root := _outage_over(turn, alert)) is not None:
@@ -85,18 +98,25 @@ def left(turn: Turn, alert: Alert) -> None:
         root.open_members = max(root.open_members - 1, 0)
         turn.state.changed("a", root.fingerprint)
         if root.rule_kind == "incident" and root.active and not root.open_members:
-            root.summary = f"{root.agent_id}: all {root.member_count} alerts are over"
+            end_of_incident(root)
             end(turn, root, alert.ends_us or 0, ROOTS)
+        elif root.rule_kind == "incident" and root.active:
+            count_incident(turn, root)
 
 
 ROOTS = Roots(place, left)
 
 
 def join(turn: Turn, root: Alert, alert: Alert) -> None:
-    """Make an alert a member of a root."""
+    """Make an alert a member of a root; one that ended and fires again was counted before."""
     alert.root = root.fingerprint
-    root.members = [*root.members, alert.fingerprint][-MOST_MEMBERS:]
-    root.member_count += 1
+    firing = f"{root.fingerprint}/{root.epoch}"
+    if alert.counted_in != firing:
+        alert.counted_in = firing
+        root.members = [*root.members, alert.fingerprint][-MOST_MEMBERS:]
+        root.member_count += 1
+        if root.rule_kind == "incident":
+            count_member(root, alert)
     root.open_members += 1
     root.joined_s = turn.now_s
     turn.state.changed("a", root.fingerprint)
@@ -127,28 +147,29 @@ def judge_outages(turn: Turn, keys: Iterable[GroupKey]) -> None:
     """Begin and end outages of groups that changed, those first that are hit hardest, then the largest."""
     groups = turn.state.groups
     found = [(key, total(groups.get(key, {}))) for key in keys if key[0] in OUTAGE_KINDS]
-    for key, group in sorted(found, key=lambda item: (-_share(item[1]), -item[1].agents, item[0])):
+    for key, group in sorted(found, key=lambda item: (-share_down(item[1]), -item[1].agents, item[0])):
         _judge(turn, key, group)
-
-
-def _share(group: Group) -> float:
-    return group.overdue / group.agents if group.agents else 0.0
 
 
 def _judge(turn: Turn, key: GroupKey, group: Group) -> None:
     settings = turn.config.pack.correlation
     root = turn.state.alerts.get(fingerprint("outage", key))
-    out = group.overdue >= settings.outage_least and _share(group) > settings.outage_share
+    out = group.overdue >= settings.outage_least and share_down(group) > settings.outage_share
     if root is None or not root.active:
         if out and not _explained(turn, key, group):
             _begin_outage(turn, key, group)
-    elif out:
-        root.below_s = None
-        turn.state.changed("a", root.fingerprint)
     elif not group.overdue:
         end_outage(turn, root)
-    elif root.below_s is None:
-        root.below_s = turn.now_s
+    else:
+        _go_on(turn, root, group, out=out)
+
+
+def _go_on(turn: Turn, root: Alert, group: Group, *, out: bool) -> None:
+    changed = count_outage(root, group)
+    if out is (root.below_s is not None):
+        root.below_s, changed = None if out else turn.now_s, True
+    if changed:
+        tell_growth(turn, root)
         plan(turn, root)
 
 
@@ -158,21 +179,20 @@ def _explained(turn: Turn, key: GroupKey, group: Group) -> bool:
         kind, _, name = root.agent_id.partition(":")
         if root.rule_kind == "outage" and kind != key[0]:
             theirs = total(turn.state.groups.get((kind, name), {}))
-            if _share(theirs) >= _share(group) and 2 * theirs.overdue >= group.overdue:
+            if share_down(theirs) >= share_down(group) and 2 * theirs.overdue >= group.overdue:
                 return True
     return False
 
 
 def _begin_outage(turn: Turn, key: GroupKey, group: Group) -> None:
     kind, name = key
-    summary = f"{kind} {name}: {group.overdue:.0f} of {group.agents:.0f} agents are overdue"
-    root = group_alert(turn, "outage", "outage", key, "critical", summary)
-    root.value, root.threshold = _share(group), turn.config.pack.correlation.outage_share
-    root.evidence = {"agents": f"{group.agents:.0f}", "overdue": f"{group.overdue:.0f}"}
+    root = group_alert(turn, "outage", "outage", key, "critical", "")
+    root.threshold = turn.config.pack.correlation.outage_share
+    count_outage(root, group)
     members = [
         alert
         for alert in map(turn.state.alerts.__getitem__, sorted(turn.state.active))
-        if is_overdue(alert) and alert.root is None and shared(alert).get(kind) == name
+        if is_overdue(alert) and _is_free(turn, alert) and shared(alert).get(kind) == name
     ]
     turn.state.place(root)
     for alert in members:
@@ -180,6 +200,12 @@ def _begin_outage(turn: Turn, key: GroupKey, group: Group) -> None:
     begin(turn, root, ROOTS)
     for alert in members:
         _follow(turn, alert)
+
+
+def _is_free(turn: Turn, alert: Alert) -> bool:
+    """Whether it belongs to nothing that goes on: who outlived an outage belongs to the next one of the same host."""
+    root = turn.state.alerts.get(alert.root) if alert.root is not None else None
+    return root is None or not root.active
 
 
 def _follow(turn: Turn, alert: Alert) -> None:
@@ -193,7 +219,7 @@ def _follow(turn: Turn, alert: Alert) -> None:
 def end_outage(turn: Turn, root: Alert) -> None:
     """The group is back. Members end by signals of their own, which come after the summary: they get a moment."""
     root.below_s = None
-    root.summary = f"{root.agent_id} is back; {root.member_count} alerts were part of it"
+    end_of_outage(root, group_of(turn, root))
     end(turn, root, turn.at_us if turn.at_us is not None else round(turn.now_s * 1e6), ROOTS)
     for name in root.members:
         alert = turn.state.alerts.get(name)
@@ -203,66 +229,96 @@ def end_outage(turn: Turn, root: Alert) -> None:
 
 
 def _correlate(turn: Turn, alert: Alert) -> None:
-    """Join an incident whose newest member is recent; else begin one when enough began within the window."""
-    settings = turn.config.pack.correlation
+    """Join an incident that goes on; else begin one when enough began within the window."""
     keys = [*shared(alert).items(), ("name", alert.name)]
-    for key in keys:
-        root = turn.state.alerts.get(fingerprint("incident", key))
-        if root is not None and root.active and turn.now_s - root.joined_s <= settings.window_s:
-            join(turn, root, alert)
-            if RANK.get(alert.severity, 0) > RANK.get(root.severity, 0):
-                root.severity, root.began_s, root.step = alert.severity, turn.now_s, 0
-                announce(turn, root, "worse")
-            return
+    wanted = {key: usual.enough(turn, key) for key in keys}
     alert.noted_s = turn.now_s
     for key in keys:
-        if len(alike := _recent(turn, key, alert)) >= settings.least:
+        usual.note(turn, key)
+        turn.state.note(key, alert)
+    for key in keys:
+        root = turn.state.alerts.get(fingerprint("incident", key))
+        if root is not None and root.active and _goes_on(turn, root, key, wanted[key]):
+            _join_incident(turn, root, alert)
+            return
+    for key in keys:
+        if len(alike := _without_root(turn, key, wanted[key])) >= wanted[key]:
             _begin_incident(turn, key, alike, alert)
             return
 
 
-def correlate_released(turn: Turn, alert: Alert) -> None:
-    """No outage came for an alert that was held: it may belong to an incident."""
-    if alert.root is None:
+def _goes_on(turn: Turn, root: Alert, key: GroupKey, wanted: int) -> bool:
+    """Whether members still come half as fast, the newest included, as they must for an incident to begin."""
+    least = -(-wanted // 2) - 1
+    members = (one for one in _within(turn, turn.state.recent[key]) if one.root == root.fingerprint)
+    return least <= 0 or sum(1 for _ in islice(members, least)) == least
+
+
+def _without_root(turn: Turn, key: GroupKey, wanted: int) -> list[Alert]:
+    """What began within the window and belongs to nothing yet; a restart does not change the order."""
+    if len(turn.state.loose[key]) < wanted:
+        return []
+    found = [alert for alert in _within(turn, turn.state.loose[key]) if alert.root is None]
+    found.sort(key=lambda alert: (alert.noted_s, alert.fingerprint))
+    turn.state.loose[key].clear()
+    turn.state.loose[key].extend((alert.noted_s, alert.fingerprint) for alert in found)
+    return found
+
+
+def _join_incident(turn: Turn, root: Alert, alert: Alert) -> None:
+    join(turn, root, alert)
+    count_incident(turn, root)
+    if RANK.get(alert.severity, 0) > RANK.get(root.severity, 0):
+        root.severity, root.began_s, root.step = alert.severity, turn.now_s, 0
+        announce(turn, root, "worse")
+    else:
+        tell_growth(turn, root)
+        plan(turn, root)
+
+
+def hold_no_longer(turn: Turn, alert: Alert) -> None:
+    """Write an alert that was held. No outage came for one that began: it may belong to an incident."""
+    if alert.held_cause == "began" and alert.root is None:
         _correlate(turn, alert)
+    release(turn, alert)
 
 
 def note_again(turn: Turn) -> None:
     """After a restore: what began within the window, by what it shares."""
     turn.state.recent.clear()
+    turn.state.loose.clear()
     since_s = turn.now_s - turn.config.pack.correlation.window_s
     for alert in sorted(turn.state.alerts.values(), key=lambda a: (a.noted_s, a.fingerprint)):
         if alert.noted_s >= since_s and alert.noted_s:
-            for kind, name in (*shared(alert).items(), ("name", alert.name)):
-                turn.state.recent[f"{kind}:{name}"].append((alert.noted_s, alert.fingerprint))
+            for key in (*shared(alert).items(), ("name", alert.name)):
+                turn.state.note(key, alert)
 
 
-def _recent(turn: Turn, key: GroupKey, alert: Alert) -> list[Alert]:
-    """Alerts that share this, began within the window, fire and have no root; the new one is the last."""
-    name = f"{key[0]}:{key[1]}"
-    known = turn.state.recent[name]
-    while known and known[0][0] < turn.now_s - turn.config.pack.correlation.window_s:
+def _within(turn: Turn, known: deque[tuple[float, str]]) -> Iterator[Alert]:
+    """Of these alerts, the newest first, those that began within the window and fire."""
+    since_s = turn.now_s - turn.config.pack.correlation.window_s
+    while known and known[0][0] < since_s:
         known.popleft()
-    known.append((turn.now_s, alert.fingerprint))
-    found = {found.fingerprint: found for _, fp in known if (found := turn.state.alerts.get(fp)) is not None}
-    return [a for a in found.values() if a.active and a.root is None and a.rule_kind not in _ALONE]
+    for noted_s, name in reversed(known):
+        found = turn.state.alerts.get(name)
+        if found is not None and found.active and found.noted_s == noted_s:
+            yield found
 
 
 def _begin_incident(turn: Turn, key: GroupKey, members: list[Alert], new: Alert) -> None:
-    turn.state.recent.pop(f"{key[0]}:{key[1]}", None)
     severity = max((alert.severity for alert in members), key=lambda name: RANK.get(name, 0))
-    summary = f"{key[0]} {key[1]}: {len(members)} alerts began within {turn.config.pack.correlation.window_s:.0f} s"
     root = turn.state.alerts.get(fingerprint("incident", key))
     again = root is not None and root.active
     if root is None or not root.active:
-        root = group_alert(turn, "incident", "incident", key, severity, summary)
+        root = group_alert(turn, "incident", "incident", key, severity, "")
         turn.state.place(root)
     for alert in members:
         join(turn, root, alert)
     if again:
-        root.summary = summary
+        count_incident(turn, root)
         announce(turn, root, "repeated")
     else:
+        begin_incident(root, turn.config.pack.correlation.window_s)
         begin(turn, root, ROOTS)
     for alert in members:
         if alert is not new:

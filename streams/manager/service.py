@@ -1,16 +1,17 @@
 """The alert manager as a process: signals in, events of alerts out; one works, others of the group stand by.
 
-1. Take over: read the changelog, go on at the position that it names.
+1. Take over: claim the changelog, read it, go on at the position that it names.
 2. Poll. The wait ends with a signal or with the next timer, whichever comes first.
 3. Decide, in memory. What cannot be read becomes a dead letter.
-4. Events acknowledged, then the state, then the offset committed. A crash in between repeats the step on the old state:
-   the same events with the same identifiers.
-5. What fails at the broker drops the state in memory; 1. comes again.
+4. Nobody else has claimed the changelog; then events acknowledged, then the state, then the offset committed. A crash
+   in between repeats the step on the old state: the same events with the same identifiers.
+5. What fails at the broker drops the state in memory; 1. comes again, as long as the partition is assigned.
 """
 
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ from schemas.record import UndecodableError, encode_single_object
 from schemas.registry import SchemaBook, topic_schema
 from streams.manager import changelog, signals
 from streams.manager.config import ManagerConfig
-from streams.manager.core import decide, resume, tick, watch
+from streams.manager.core import change_rules, decide, resume, tick, watch
 from streams.manager.letters import letter_row
 from streams.manager.model import Event, Signal
 from streams.manager.state import State, restore
@@ -47,6 +48,8 @@ ALERTS, LETTERS = "fleet.alerts", "fleet.deadletter"
 GROUP = "fleetpulse-alert-manager"
 SIGNALS = TopicPartition(signals.TOPIC, 0)
 _LONGEST_WAIT_S, _BATCH_RECORDS, _LIVE_S = 1.0, 500, 2.0
+_REPLACED_PAUSE_S = 2.0
+"""Two heartbeats: within them, who is no longer a member hears of it."""
 _log = get_logger("alert-manager")
 
 
@@ -59,6 +62,7 @@ class Statistics:
     problems: int = 0
     dead_letters: int = 0
     takeovers: int = 0
+    steps: int = 0
 
 
 class StaleError(Exception):
@@ -79,12 +83,22 @@ class AlertManager:
         self._book = SchemaBook("signal")
         self._consumer: AIOKafkaConsumer | None = None
         self._producer: AIOKafkaProducer | None = None
+        self._looker: AIOKafkaConsumer | None = None
         self._partitions: dict[str, int] = {}
+        self._writer: changelog.Writer | None = None
         self._lock = asyncio.Lock()
+        self._owns = False
         self._since_s = 0.0
         self.state: State | None = None
         self.settled = asyncio.Event()
         self.statistics = Statistics()
+        self.trouble = ""
+        """Why the last step failed; empty once one succeeded."""
+
+    def lag(self) -> int:
+        """Signals that were on the broker at the last fetch and are not decided on; 0 for one that stands by."""
+        end = self._consumer.highwater(SIGNALS) if self._consumer is not None and self._owns else None
+        return max((end or 0) - self.state.position, 0) if self.state is not None else 0
 
     async def start(self) -> None:
         """Connect and ask to join the group. Raises `BrokerUnreachableError`, `TopicMismatchError`."""
@@ -96,20 +110,27 @@ class AlertManager:
         joined = consumer(
             self._bootstrap, group_id=GROUP, session_timeout_ms=self._session_ms, fetch_max_wait_ms=fetch_wait_ms
         )
+        looker = consumer(self._bootstrap)
         try:
             await sender.start()
+            await looker.start()
             joined.subscribe([signals.TOPIC], listener=_Listener(self))
             await joined.start()
-        except KafkaConnectionError as error:
-            await asyncio.gather(sender.stop(), joined.stop())
-            raise unreachable(self._bootstrap) from error
-        self._producer, self._consumer = sender, joined
+        except BaseException as error:
+            await asyncio.gather(sender.stop(), looker.stop(), joined.stop())
+            if isinstance(error, KafkaConnectionError):
+                raise unreachable(self._bootstrap) from error
+            raise
+        self._producer, self._looker, self._consumer = sender, looker, joined
 
     async def stop(self) -> None:
         """Leave the group: another takes over at once."""
         joined, self._consumer = self._consumer, None
+        looker, self._looker = self._looker, None
+        if joined is not None:
+            _have_it_leave(joined)
         sender, self._producer = self._producer, None
-        for client in (joined, sender):
+        for client in (joined, looker, sender):
             if client is not None:
                 await client.stop()
 
@@ -121,9 +142,12 @@ class AlertManager:
             while not asked_to_stop.is_set():
                 try:
                     await self._step_or(stop)
-                    pause_s = 0.5
-                except (KafkaError, StaleError) as error:
-                    self.state = None
+                    self.statistics.steps += 1
+                    pause_s, self.trouble = 0.5, ""
+                except (KafkaError, StaleError, changelog.ReplacedError) as error:
+                    self.state, self.trouble = None, f"a step failed and is done again: {error!r}"
+                    if isinstance(error, changelog.ReplacedError):
+                        pause_s = max(pause_s, _REPLACED_PAUSE_S)
                     _log.warning("a step failed and is done again", error=repr(error), pause_s=pause_s)
                     await asyncio.wait([stop], timeout=pause_s)
                     pause_s = min(pause_s * 2, 10.0)
@@ -133,10 +157,12 @@ class AlertManager:
     async def _step_or(self, stop: asyncio.Task[object]) -> None:
         """One step; only its wait is cut short when somebody asks to stop."""
         assert self._consumer is not None, "start() comes first"
-        owned = SIGNALS in self._consumer.assignment()
-        if owned and self.state is None:
+        # aiokafka goes on naming what it had while the group is rebalanced: only its calls of the listener are true.
+        if self._owns and self.state is None:
             async with self._lock:
-                await self._take_over()
+                if self._owns:
+                    await self._take_over()
+        owned = self._owns
         wait_s = self._wait_s() if owned else _LONGEST_WAIT_S
         polling = asyncio.create_task(
             self._consumer.getmany(SIGNALS, timeout_ms=round(wait_s * 1000), max_records=_BATCH_RECORDS)
@@ -148,11 +174,10 @@ class AlertManager:
             polling.cancel()
             await asyncio.wait([polling])
             return
-        polled_s = self._clock.monotonic_s()
         records = polling.result().get(SIGNALS, [])
         async with self._lock:
             if self.state is not None:
-                await self._step(self.state, records, polled_s)
+                await self._step(self.state, records)
 
     def _wait_s(self) -> float:
         """Until the next timer, at most `_LONGEST_WAIT_S`."""
@@ -162,11 +187,20 @@ class AlertManager:
         return min(max(due_s - self._clock.now_s(), 0.001), _LONGEST_WAIT_S)
 
     async def _take_over(self) -> None:
-        """State from the changelog, and the position that goes with it."""
+        """State from the changelog, and the position that goes with it; from here on nobody else's word counts."""
         assert self._consumer is not None
-        state = restore(await changelog.read(self._bootstrap))
-        if state.position:
-            self._consumer.seek(SIGNALS, state.position)
+        assert self._producer is not None
+        # A commit tells whether the group still knows this member: who does not belong to it must not claim.
+        committed = await self._consumer.committed(SIGNALS)
+        await self._consumer.commit({SIGNALS: committed or 0})
+        self._writer = changelog.Writer(self._producer, self._looker, uuid.uuid4().hex)
+        await self._writer.claim(round(self._clock.now_s() * 1000))
+        log = await changelog.read_log(self._bootstrap)
+        state = restore(log.records)
+        for key in sorted(log.spoilt):
+            state.changed(key)
+        # Also to 0: a poll from before the rebalance may have taken signals of the new assignment, and dropped them.
+        self._consumer.seek(SIGNALS, state.position or committed or 0)
         self._since_s = self._clock.now_s()
         self._config = self._settings()
         events = resume(self._config, state)
@@ -176,12 +210,12 @@ class AlertManager:
         self.settled.set()
         _log.info("took over", position=state.position, alerts=len(state.active), silences=len(state.silences))
 
-    async def _step(self, state: State, records: Sequence[ConsumerRecord], polled_s: float) -> None:
+    async def _step(self, state: State, records: Sequence[ConsumerRecord]) -> None:
         events: list[Event] = []
         letters: list[tuple[ConsumerRecord, UndecodableError]] = []
         if (config := self._settings()) is not self._config:
             self._config = config
-            events += resume(config, state)
+            events += change_rules(config, state)
         for record in records:
             # A retention or a repair can leave holes, but what was decided on never comes twice within one state.
             if record.offset < state.position:
@@ -197,7 +231,6 @@ class AlertManager:
         if len(records) < _BATCH_RECORDS and (not records or records[-1].timestamp / 1000 > now_s - _LIVE_S):
             events += tick(self._config, state, now_s)
             events += watch(self._config, state, self._since_s)
-        self._check_awake(polled_s)
         if records or events or state.has_changes:
             await self._write(state, events, letters)
         if records:
@@ -211,17 +244,21 @@ class AlertManager:
             _log.warning("nothing was decided on a signal", offset=record.offset, problem=decision.problem)
         return decision.events
 
-    def _check_awake(self, polled_s: float) -> None:
-        """A process that was stopped past its session must not write over its successor's state."""
-        slept_s = self._clock.monotonic_s() - polled_s
+    async def _check_owner(self) -> None:
+        """Whether nobody took over while this process slept. Raises `ReplacedError`, `StaleError`, `KafkaError`."""
+        assert self._writer is not None
+        asked_s = self._clock.monotonic_s()
+        await self._writer.check()
+        slept_s = self._clock.monotonic_s() - asked_s
         if slept_s * 1000 > 0.8 * self._session_ms:
-            raise StaleError(f"the step took {slept_s:.1f} s, the session may be over")
+            raise StaleError(f"the answer took {slept_s:.1f} s, the session may be over")
 
     async def _write(
         self, state: State, events: Sequence[Event], letters: Sequence[tuple[ConsumerRecord, UndecodableError]]
     ) -> None:
-        """Events and dead letters acknowledged, then the state. Raises `KafkaError`."""
-        assert self._producer is not None
+        """Events and dead letters acknowledged, then the state. Raises as `_check_owner`."""
+        assert self._writer is not None
+        await self._check_owner()
         now_ms = round(self._clock.now_s() * 1000)
         rows = [(LETTERS, letter_row(record, error)) for record, error in letters]
         rows += [(ALERTS, event) for event in events]
@@ -229,7 +266,7 @@ class AlertManager:
         self.statistics.events += len(events)
         self.statistics.dead_letters += len(letters)
         crash_point("alerts_before_state")
-        await changelog.write(self._producer, state.take_changes(), now_ms)
+        await self._writer.write(state.take_changes(), now_ms)
         crash_point("alerts_before_commit")
 
     async def _send(self, topic: str, rows: Iterable[tuple[str, Event]], now_ms: int) -> None:
@@ -254,7 +291,21 @@ class AlertManager:
     async def lose(self) -> None:
         """The partition is taken away: after the step that runs nothing is written any more."""
         async with self._lock:
-            self.state = None
+            self._owns, self.state = False, None
+
+    def gain(self, partitions: Sequence[TopicPartition]) -> None:
+        """What the group assigned to this one, for it to take over at its next step; often it is nothing."""
+        self._owns = SIGNALS in partitions
+        if not self._owns:
+            self.settled.set()
+            _log.info("another one works, this one stands by")
+
+
+def _have_it_leave(member: AIOKafkaConsumer) -> None:
+    """aiokafka leaves from generation 1 on, Tansu counts from 0: whoever comes next would wait for a session to end."""
+    coordinator = member._coordinator  # aiokafka offers no way to leave
+    if getattr(coordinator, "generation", None) == 0:
+        coordinator.generation = 1  # the request names the member alone
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no usable types
@@ -268,9 +319,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka sh
         await self._manager.lose()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        if not list(assigned):
-            self._manager.settled.set()
-            _log.info("another one works, this one stands by")
+        self._manager.gain(list(assigned))
 
 
 async def _checked_topics(bootstrap: str) -> dict[str, int]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from infra.runtime.measured import number
 from streams.manager.life import begin, end, on_firing
 from streams.manager.model import GROUP_FIELDS, Group, Signal, total
 from streams.manager.roots import ROOTS, fingerprint, group_alert, judge_outages
@@ -15,6 +16,7 @@ from streams.rules.model import BudgetRule, FleetRule
 from streams.rules.values import RANK, matches, render
 
 WORKER_SILENT = "worker_silent"
+_BY_GROUP = frozenset({"fleet", "budget"})
 
 
 def on_summary(turn: Turn, signal: Signal) -> None:
@@ -25,8 +27,14 @@ def on_summary(turn: Turn, signal: Signal) -> None:
     _end_silence(turn, partition)
     keys = _take_in(turn, partition, signal)
     judge_outages(turn, keys)
-    for key in keys:
+    for key in dict.fromkeys(_judged(key) for key in keys):
         judge_rules(turn, key)
+
+
+def _judged(key: GroupKey) -> GroupKey:
+    """The group that rules judge: a budget's, where what changed is the sum that it is a share of."""
+    kind, name = key
+    return (f"budget:{kind.removeprefix('per:')}", name) if kind.startswith("per:") else key
 
 
 def _take_in(turn: Turn, partition: int, signal: Signal) -> list[GroupKey]:
@@ -60,7 +68,31 @@ def judge_rules(turn: Turn, key: GroupKey) -> None:
     """All rules over groups, for one group."""
     group = total(turn.state.groups.get(key, {}))
     for rule in _rules_of(turn, key):
-        _judge(turn, rule, key, _verdict(rule, group))
+        if isinstance(rule, BudgetRule):
+            base = total(turn.state.groups.get((f"per:{rule.name}", key[1]), {})).spent
+            _judge(turn, rule, key, _budget_verdict(rule, group.spent, base))
+        else:
+            _judge(turn, rule, key, _verdict(rule, group))
+
+
+def judge_all(turn: Turn) -> None:
+    """All rules over groups, for every group that is known."""
+    for key in dict.fromkeys(_judged(key) for key in sorted(turn.state.groups)):
+        judge_rules(turn, key)
+
+
+def end_unruled(turn: Turn) -> None:
+    """End what fires, and what waits, by a rule over groups that is no more."""
+    pack = turn.config.pack
+    names = {rule.name for rule in (*pack.fleet_rules, *pack.budget_rules)}
+    for waiting in [name for name in turn.state.waiting if name.split("/")[0] not in names]:
+        del turn.state.waiting[waiting]
+        turn.state.changed("w", waiting)
+    for print_ in sorted(turn.state.active):
+        alert = turn.state.alerts[print_]
+        if alert.rule_kind in _BY_GROUP and alert.name not in names:
+            alert.summary = f"the rule {alert.name} is no more"
+            end(turn, alert, round(turn.now_s * 1e6), ROOTS)
 
 
 def judge_waiting(turn: Turn, name: str) -> None:
@@ -81,10 +113,14 @@ def _rules_of(turn: Turn, key: GroupKey) -> Iterator[FleetRule | BudgetRule]:
             yield budget
 
 
-def _verdict(rule: FleetRule | BudgetRule, group: Group) -> Verdict:
-    if isinstance(rule, BudgetRule):
-        levels = sorted(((name, share * rule.limit) for name, share in rule.burn.items()), key=lambda level: -level[1])
-        return _compare(group.spent, 1, levels, levels[-1][1])
+def _budget_verdict(rule: BudgetRule, spent: float, base: float) -> Verdict:
+    """`base`: the sum that `spent` is a share of, where the rule says so."""
+    if rule.per is not None:
+        spent = spent / base if base > 0 and base >= rule.least else 0.0
+    return _compare(spent, 1, list(rule.limits), rule.limits[-1][1])
+
+
+def _verdict(rule: FleetRule, group: Group) -> Verdict:
     if group.agents < rule.least:
         return Verdict(0.0, rule.clear_at, None, over=not group.agents)
     value = {
@@ -115,6 +151,7 @@ def _judge(turn: Turn, rule: FleetRule | BudgetRule, key: GroupKey, verdict: Ver
         turn.state.changed("w", waiting)
     if verdict.over and known is not None and known.active:
         known.value = verdict.value
+        known.summary = f"{_subject(rule, key)}: {_how_it_ended(turn, rule, key, verdict)}"
         end(turn, known, turn.at_us if turn.at_us is not None else round(turn.now_s * 1e6), ROOTS)
 
 
@@ -136,18 +173,19 @@ def _has_lasted(turn: Turn, rule: FleetRule | BudgetRule, key: GroupKey) -> bool
 
 def _fire(turn: Turn, rule: FleetRule | BudgetRule, key: GroupKey, verdict: Verdict) -> None:
     """By the way of every alert, so that worse is worse."""
-    kind, name = key
-    scope = kind.removeprefix("budget:") if isinstance(rule, FleetRule) else rule.of
-    what = rule.measure.replace("_", " ") if isinstance(rule, FleetRule) else f"{rule.metric} spent"
-    summary = f"{scope} {name}".strip() + f": {what} is {verdict.value:.4g}, the limit is {verdict.threshold:.4g}"
+    name, scope = key[1], _scope(rule, key)
+    limit = _number(rule, verdict.threshold)
+    summary = f"{_subject(rule, key)}: {_measured(rule, verdict.value)}, the limit is {limit}"
     assert verdict.severity is not None
     alert = group_alert(turn, rule.name, rule.kind, (scope, name), verdict.severity, summary)
     alert.fingerprint = fingerprint(rule.name, key)
+    if scope == "agent":
+        alert.agent_id, alert.labels = name, {"agent_id": name}
     before = turn.state.alerts.get(alert.fingerprint)
     alert.epoch = max(alert.epoch, before.epoch + 1 if before else 0)
     fields: Mapping[str, str] = alert.values() | {
-        "value": f"{verdict.value:.4g}",
-        "threshold": f"{verdict.threshold:.4g}",
+        "value": number(verdict.value),
+        "threshold": number(verdict.threshold),
     }
     texts = {title: render(text, {**fields, "group": name}) for title, text in rule.annotations.items()}
     on_firing(
@@ -173,6 +211,45 @@ def _fire(turn: Turn, rule: FleetRule | BudgetRule, key: GroupKey, verdict: Verd
         },
         ROOTS,
     )
+
+
+def _scope(rule: FleetRule | BudgetRule, key: GroupKey) -> str:
+    return key[0].removeprefix("budget:") if isinstance(rule, FleetRule) else rule.of
+
+
+def _subject(rule: FleetRule | BudgetRule, key: GroupKey) -> str:
+    return f"{_scope(rule, key)} {key[1]}".strip()
+
+
+def _how_it_ended(turn: Turn, rule: FleetRule | BudgetRule, key: GroupKey, verdict: Verdict) -> str:
+    if isinstance(rule, FleetRule) and not total(turn.state.groups.get(key, {})).agents:
+        return "no agents are left"
+    return f"{_measured(rule, verdict.value)} again"
+
+
+def _measured(rule: FleetRule | BudgetRule, value: float) -> str:
+    number = _number(rule, value)
+    if isinstance(rule, BudgetRule):
+        return f"{_budget_words(rule)} is {number}"
+    return {
+        "online_share": f"{number} of the agents are online",
+        "mean_trust": f"mean trust is {number}",
+        "violations_per_hour": f"{number} violations an hour",
+    }[rule.measure]
+
+
+def _number(rule: FleetRule | BudgetRule, value: float) -> str:
+    return f"{100 * value:.3g} %" if _is_share(rule) else number(value)
+
+
+def _is_share(rule: FleetRule | BudgetRule) -> bool:
+    return rule.per is not None if isinstance(rule, BudgetRule) else rule.measure == "online_share"
+
+
+def _budget_words(rule: BudgetRule) -> str:
+    """What the number of a budget is: `custom:cost within 24 h`, `failed_requests of request_count within 1 h`."""
+    share = f" of {rule.per}" if rule.per is not None else ""
+    return f"{rule.metric}{share} within {rule.window_s / 3600:g} h"
 
 
 def _end_silence(turn: Turn, partition: int) -> None:

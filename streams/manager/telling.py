@@ -2,6 +2,9 @@
 
 An alert is suppressed by the first that holds of: an open maintenance window, a silence, an alert that inhibits it, the
 outage or incident that it belongs to, flapping, an acknowledgement, a route whose first step is still to come.
+
+That holds for firing. Who was told that an alert fires is told that it is over, even if a silence or an inhibition
+began meanwhile: an incident that stays open at a pager until somebody finds it is worse than one message.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ def steps_of(turn: Turn, alert: Alert) -> list[Step]:
 
 def suppression(turn: Turn, alert: Alert) -> str | None:
     """Why nobody is to be told now; None: tell them."""
+    if alert.always:
+        return None
     return _by_people(turn, alert) or _by_others(turn, alert) or _by_itself(turn, alert)
 
 
@@ -78,24 +83,54 @@ def reconsider(turn: Turn, alert: Alert, cause: str) -> None:
 
 
 def _write(turn: Turn, alert: Alert, cause: str) -> None:
-    step: int | None = None
-    receivers: list[str] = []
-    if alert.suppressed_by is None:
-        step, receivers = _take_steps(turn, alert)
-        alert.told = True
-    turn.emit(alert, cause, alert.suppressed_by, receivers, step)
+    if alert.suppressed_by is not None:
+        turn.emit(alert, cause, alert.suppressed_by, [])
+    elif due := [step for step in steps_of(turn, alert) if alert.began_s + step.after_s <= turn.now_s]:
+        alert.step = len(due)
+        tell(turn, alert, cause, [channel for step in due for channel in step.channels], len(due) - 1)
+    else:
+        tell_again(turn, alert, cause)
     plan(turn, alert)
 
 
-def _take_steps(turn: Turn, alert: Alert) -> tuple[int | None, list[str]]:
-    """The last step that is due by now, and the channels of all of them, each once; they count as done."""
-    due = [step for step in steps_of(turn, alert) if alert.began_s + step.after_s <= turn.now_s]
-    if not due:
-        return None, []
-    alert.step = len(due)
-    receivers = list(dict.fromkeys(channel for step in due for channel in step.channels))
-    alert.receivers = list(dict.fromkeys([*alert.receivers, *receivers]))
-    return len(due) - 1, receivers
+def tell(turn: Turn, alert: Alert, cause: str, channels: list[str], step: int | None = None) -> None:
+    """Tell these channels, each once, the default ones where there are none; it is kept who knows."""
+    wanted = list(dict.fromkeys(channels))
+    alert.told = True
+    alert.told_default = alert.told_default or not wanted
+    alert.receivers = list(dict.fromkeys([*alert.receivers, *wanted]))
+    alert.told_size, alert.told_s = max(alert.told_size, alert.size), turn.now_s
+    turn.emit(alert, cause, None, wanted, step)
+
+
+def tell_again(turn: Turn, alert: Alert, cause: str) -> None:
+    """Tell everybody who was told before: the default channels by an event of their own; them alone if nobody was."""
+    if alert.told_default or not alert.receivers:
+        tell(turn, alert, cause, [])
+    if alert.receivers:
+        tell(turn, alert, cause, alert.receivers)
+
+
+def tell_end(turn: Turn, alert: Alert) -> None:
+    """Whoever was told of the firing is told of its end, whatever silence or inhibition came between."""
+    tell_again(turn, alert, "recovered")
+    alert.told = False
+
+
+def tell_growth(turn: Turn, root: Alert) -> None:
+    """Whoever was told of an outage or incident is told how large it has become, where that is due."""
+    due = _growth_due_s(turn, root)
+    if due is not None and due <= turn.now_s:
+        tell_again(turn, root, "grew")
+
+
+def _growth_due_s(turn: Turn, root: Alert) -> float | None:
+    """When people are told of it again: it is twice what they know of, and a window has gone by since they heard."""
+    if not root.active or not root.told or root.suppressed_by is not None:
+        return None
+    if not root.told_size or root.size < 2 * root.told_size:
+        return None
+    return root.told_s + turn.config.pack.correlation.window_s
 
 
 def escalate(turn: Turn, alert: Alert) -> None:
@@ -107,9 +142,7 @@ def escalate(turn: Turn, alert: Alert) -> None:
         if alert.began_s + steps[number].after_s > turn.now_s:
             break
         alert.step = number + 1
-        channels = list(steps[number].channels)
-        alert.receivers = list(dict.fromkeys([*alert.receivers, *channels]))
-        turn.emit(alert, "escalated", None, channels, number)
+        tell(turn, alert, "escalated", list(steps[number].channels), number)
 
 
 def due_s(turn: Turn, alert: Alert) -> float | None:
@@ -122,7 +155,9 @@ def due_s(turn: Turn, alert: Alert) -> float | None:
         return alert.held_until_s
     if alert.below_s is not None:
         times.append(alert.below_s + turn.config.pack.correlation.window_s)
-    if alert.suppressed_by in {None, "delayed"}:
+    if (grown_s := _growth_due_s(turn, alert)) is not None:
+        times.append(grown_s)
+    if alert.suppressed_by in {None, "delayed"} and not alert.always:
         steps = steps_of(turn, alert)
         times += [alert.began_s + step.after_s for step in steps[alert.step : alert.step + 1]]
     return min(times, default=None)

@@ -7,9 +7,10 @@ With r = x - m the residual against a slow mean and M_b, c_b baseline and count 
         H_q += q*(h - H_q);  z_q = min(|H_q|/(max(sqrt(V_a), floor) + eps), 12);  V_a += max(a*s, 1/(n+1))*(h*h - V_a)
     X += .15*(x - X)
     for y in (x, X):
-        o = (overshoot of y beyond [lo, hi])/(hi - lo);  rec_y = clip(4 + 2*log10(10*o), 0, 8);  [lo, hi] shrinks
-    S = sum(z_q)/1.5 + sum(rec_y)
-    flag where S >= threshold*(1 + caution/n), after warm-up, not within the refractory steps
+        o = (overshoot of y beyond [lo, hi])/(hi - lo);  rec_y = B*clip(4 + 2*log10(10*o), 0, 8);  [lo, hi] shrinks
+    B = min(log(n/2)/log(outlasted/2), 1);  S = sum(z_q)/1.5 + sum(rec_y)
+    flag where S >= threshold*(1 + caution/n)*(1 + repeat_cost*R), after warm-up, not within the refractory steps
+    R *= exp(-s/repeat_steps);  R = min(R + 1, repeat_most) where flagged
     eps = 1e-9 + 1e-6*|m|;  m += max(.003*s, 1/(n+1))*r;  M_b += max(.05, 1/(c_b+1))*(r - M_b);  c_b = min(c_b + 1, 255)
 
 Rates of learning are per five minutes; s = dt/300 s, within [1/30, 1], expresses them for faster cadences (the lower
@@ -23,6 +24,10 @@ strong) are without effect in `PUBLISHED`.
 Cautions are for the young: they hold for n*s < `settled`, half a day of learning. Until then a variance of few values
 is all that there is to judge by; after that it knows the series better than a rule of thumb, and the cautions only hide
 what is there (ADR 0013). What is to wake people is still judged on the cautious scale: `Flags.lasting`.
+
+B: the n-th value of a series of mere noise is a record with a chance of 2/n, so a record says as much as the log of
+what it has outlasted. R makes one threshold do for quiet series and for restless ones: who was flagged often of late
+must show more to be flagged again, up to four times the threshold; who keeps quiet is listened to closely (ADR 0027).
 
 State is [slot, term, metric]: the terms of one event's metrics lie side by side, in 64 bytes a series, and its baseline
 of one hour in one further line. All of it is one compiled loop over rows sorted by slot (`anomaly_kernel`).
@@ -54,7 +59,7 @@ CHANGE_OF_INTEREST: Mapping[str, float] = MappingProxyType(
         "response_time": 5.0,
         "throughput": 0.5,
         "error_rate": 0.02,
-        "uptime": 60.0,
+        "uptime": math.inf,
         "cpu_usage": 3.0,
         "memory_usage": 2.0,
         "disk_usage": 1.0,
@@ -77,7 +82,10 @@ CHANGE_OF_INTEREST: Mapping[str, float] = MappingProxyType(
         "disk_free_bytes": 1e8,
     }
 )
-"""Smallest change of a metric that anybody wants to hear of, in its unit; it only matters for very quiet series."""
+"""Smallest change of a metric that anybody wants to hear of, in its unit; it only matters for very quiet series.
+
+inf: no change is, and the metric is left out. `uptime` grows by a second a second, whatever the agent does, so that
+every value is a record; that an agent began anew is told by its status."""
 
 
 @dataclass(frozen=True)
@@ -88,32 +96,50 @@ class AnomalyConfig:
     except the first whose `Flags.lasting` reaches `strong`: one outlier never does, a change that lasts does.
     `warm_up`: values before the first flag. `caution`: raises a young series' threshold to threshold*(1 + caution/n).
     `relative_floor`: smallest change of interest as a share of the series' level. `floors`: the same per metric in its
-    unit, one a metric in the order of the columns; () = none. `habit`: how many times its usual overshoot a record must
-    exceed. `clip`: once warm, the variance takes in no residual above so many standard deviations (or a tenth of the
-    range). `range_share`: residuals are measured in units of at least this share of the range that was seen. `settled`:
-    steps of `step_s` of learning from which on `relative_floor` (unless `floors` names the metric), `habit`, `clip` and
-    `range_share` no longer hold. `step_s`: cadence that the rates of learning are given for. `late_s`: a value that is
-    older than its series' newest by up to this much is late or double and is left out; one that is older still means
-    that the clock was set.
+    unit, one a metric in the order of the columns, inf = not looked at; () = none. `habit`: how many times its usual
+    overshoot a record must exceed. `clip`: once warm, the variance takes in no residual above so many standard
+    deviations (or a tenth of the range). `range_share`: residuals are measured in units of at least this share of the
+    range that was seen. `settled`: steps of `step_s` of learning from which on `relative_floor` (unless `floors` names
+    the metric), `habit`, `clip` and `range_share` no longer hold. `outlasted`: values from which on a record counts in
+    full; 0 = always. `repeat_cost`: share by which each flag raises its series' limit; flags count up to `repeat_most`
+    and are forgotten, to 1/e, within `repeat_steps` of `step_s`. `range_steps`: the range that was seen shrinks to a
+    half within so many. `step_s`: cadence that the rates of learning are given for. `late_s`: a value that is older
+    than its series' newest by up to this much is late or double and is left out; one that is older still means that the
+    clock was set.
     """
 
-    threshold: float = 4.14
+    threshold: float = 2.85
     strong: float = 9.0
     refractory: int = 60
     warm_up: int = 15
-    caution: float = 30.0
+    caution: float = 45.0
     relative_floor: float = 0.02
     floors: tuple[float, ...] = ()
     habit: float = 2.0
     clip: float = 4.0
     range_share: float = 0.05
     settled: float = 150.0
+    outlasted: float = 2_000.0
+    repeat_cost: float = 0.15
+    repeat_most: float = 20.0
+    repeat_steps: float = 5_000.0
+    range_steps: float = 300_000.0
     step_s: float = 300.0
     late_s: float = 600.0
 
 
 PUBLISHED = AnomalyConfig(
-    strong=math.inf, warm_up=150, caution=0.0, relative_floor=0.0, habit=0.0, clip=math.inf, range_share=0.0
+    threshold=4.14,
+    strong=math.inf,
+    warm_up=150,
+    caution=0.0,
+    relative_floor=0.0,
+    habit=0.0,
+    clip=math.inf,
+    range_share=0.0,
+    outlasted=0.0,
+    repeat_cost=0.0,
+    range_steps=50_000.0,
 )
 
 
@@ -145,7 +171,7 @@ _HOURS = 24
 
 
 def fields(metrics: int) -> dict[str, Field]:
-    """State of series in groups of `metrics` that come in one event: 188 bytes a series and 16 bytes a group."""
+    """State of series in groups of `metrics` that come in one event: 192 bytes a series and 16 bytes a group."""
     return {
         "terms": Field("f4", (len(_TERMS), metrics), 0.0, "[term, metric]; terms: " + "; ".join(_TERMS)),
         "baseline": Field("f4", (_HOURS, metrics), 0.0, "[hour UTC, metric]: mean residual M_b, unit of the metric"),
@@ -153,6 +179,7 @@ def fields(metrics: int) -> dict[str, Field]:
         "last_s": Field("f8", (), np.nan, "event time of the newest values, s since the epoch; NaN = none yet"),
         "baseline_s": Field("f8", (), np.nan, "event time of the newest update of baseline, s; NaN = none yet"),
         "calm": Field("f4", (metrics,), np.nan, "[metric]: V medium without outliers, unit squared; NaN = not known"),
+        "repeats": Field("f4", (metrics,), 0.0, "[metric]: flags R, forgotten in time, at most `repeat_most`"),
     }
 
 
@@ -160,12 +187,14 @@ def fields(metrics: int) -> dict[str, Field]:
 class Flags:
     """Flagged values, ordered by row, then metric; all arrays have one entry a flag.
 
-    `row`, `metric` i4: indices into `values`. `value`, `expected`, `lower`, `upper` f8 in the metric's unit: the bounds
-    are those within which the trend terms alone would not have reached the threshold, on the scale before the value.
-    `score` and the terms f8 without unit: score is the sum of the five terms. `lasting` f8: the sum of the trend terms
-    on the cautious scale of a young series, however old this one is: a change that lasts reaches `strong`, one outlier
-    never. `confidence` f8, 0 to 1: (1 - limit/(2*score)*max(1 - lasting/strong, 0)) * (1 - 1/sqrt(2*n)): a half for a
-    value that just reaches its limit, near 1 far above it or once it lasts; less while the past is only n values.
+    `row`, `metric` i4: indices into `values`. `value`, `expected`, `lower`, `upper` f8 in the metric's unit,
+    lower <= expected <= upper: the bounds are those within which the trend terms alone would not have reached the
+    threshold, on the scale before the value; where a run of strange values had brought them there already, those of a
+    value after a calm past. `score` and the terms f8 without unit: score is the sum of the five terms. `lasting` f8:
+    the sum of the trend terms on the cautious scale of a young series, however old this one is: a change that lasts
+    reaches `strong`, one outlier never. `confidence` f8, 0 to 1:
+    (1 - limit/(2*score)*max(1 - lasting/strong, 0)) * (1 - 1/sqrt(2*n)), a half for a value that just reaches its
+    limit, near 1 far above it or once it lasts; less while the past is only n values.
     """
 
     row: npt.NDArray[np.int32]
@@ -207,7 +236,8 @@ def update(config: AnomalyConfig, arrays: SlotArrays, slots: Slots, values: Doub
     """Take in events and flag what does not fit: `slots` i4[n], `values` f8[n, m] (NaN = absent), `event_time_s` f8[n].
 
     `arrays` has `fields(m)` and room for the slots. Rows of one slot count in batch order; a row that is not newer than
-    its slot's newest (see `late_s`) is left out. Values that are not finite count as absent.
+    its slot's newest (see `late_s`) is left out. Values that are not finite count as absent, those beyond
+    +-1e18 as 1e18.
     """
     return _run(config, arrays, slots, values, event_time_s, every=False)[0]
 
@@ -232,7 +262,7 @@ def _run(
         slots,
         values,
         event_time_s,
-        *(arrays[name] for name in ("terms", "baseline", "baseline_count", "last_s", "baseline_s", "calm")),
+        *(arrays[name] for name in ("terms", "baseline", "baseline_count", "last_s", "baseline_s", "calm", "repeats")),
         floors,
         config.threshold,
         config.strong,
@@ -244,6 +274,11 @@ def _run(
         config.clip,
         config.range_share,
         config.settled,
+        config.outlasted,
+        config.repeat_cost,
+        config.repeat_most,
+        config.repeat_steps,
+        config.range_steps,
         config.step_s,
         config.late_s,
         every,

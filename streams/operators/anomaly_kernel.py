@@ -11,6 +11,8 @@ import numpy as np
 
 OUT_COLUMNS = 12
 """expected, lower, upper, score, five terms, lasting, confidence, whether it was flagged."""
+MOST = 1e18
+"""Values beyond +-MOST count as that: their squares would not fit into the state's float32."""
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,19 +62,14 @@ def _edge(inside: float, step: float, kept: Any, weight: Any, limit: float) -> f
 
 @compiled
 def _bounds(kept: Any, weight: Any, limit: float) -> tuple[float, float]:  # noqa: ANN401  # tuples of floats
-    """Residuals between which the trend terms stay below `limit`; twice the calmest one where there is no such."""
-    calmest, least = 0.0, np.inf
-    for i in range(3):
-        h = -kept[i] / weight[i]
-        total = 0.0
-        for k in range(3):
-            total += min(abs(kept[k] + weight[k] * h), 12.0)
-        if total < least:
-            calmest, least = h, total
-    if not _trend(calmest, kept, weight, limit):
-        return calmest, calmest
+    """Residuals below and above 0 between which the trend terms stay below `limit`.
+
+    After a run of strange values the averages alone reach it, and 0 lies outside of what would bring them back: then
+    the bounds are those of a value after a calm past.
+    """
     step = 1.0 / weight[0]
-    return _edge(calmest, -step, kept, weight, limit), _edge(calmest, step, kept, weight, limit)
+    past = kept if _trend(0.0, kept, weight, limit) else (0.0, 0.0, 0.0)
+    return _edge(0.0, -step, past, weight, limit), _edge(0.0, step, past, weight, limit)
 
 
 @compiled
@@ -94,6 +91,7 @@ def scan(  # noqa: PLR0912, PLR0915  # one loop on purpose: a call or a second p
     last_s: Any,  # noqa: ANN401  # Numba types it
     baseline_s: Any,  # noqa: ANN401  # Numba types it
     calm: Any,  # noqa: ANN401  # Numba types it
+    repeats: Any,  # noqa: ANN401  # Numba types it
     floors: Any,  # noqa: ANN401  # Numba types it
     threshold: float,
     strong: float,
@@ -105,6 +103,11 @@ def scan(  # noqa: PLR0912, PLR0915  # one loop on purpose: a call or a second p
     clip: float,
     range_share: float,
     settled: float,
+    outlasted: float,
+    repeat_cost: float,
+    repeat_most: float,
+    repeat_steps: float,
+    range_steps: float,
     step_s: float,
     late_s: float,
     every: bool,
@@ -131,12 +134,14 @@ def scan(  # noqa: PLR0912, PLR0915  # one loop on purpose: a call or a second p
             baseline_s[slot] = now
         hour = int(now // 3600.0) % 24
         state = terms[slot]
-        shrink = 0.5 * (1.0 - 2.0 ** (-pace / 50000.0))
+        shrink = 0.5 * (1.0 - 2.0 ** (-pace / range_steps))
+        kept_repeats = math.exp(-pace / repeat_steps)
         rate_fast, rate_medium, rate_slow, rate_mean = 0.001 * pace, 0.003 * pace, 0.01 * pace, 0.003 * pace
         for j in range(metrics):
             value = values[row, j]
-            if not np.isfinite(value):
+            if not np.isfinite(value) or floors[j] == np.inf:
                 continue
+            value = min(max(value, -MOST), MOST)
             n = state[1, j]
             if n == 0.0:
                 for term in range(16):
@@ -144,7 +149,7 @@ def scan(  # noqa: PLR0912, PLR0915  # one loop on purpose: a call or a second p
                 state[0, j] = value
                 state[1, j] = 1.0
                 state[2, j] = refractory + 1.0
-                calm[slot, j] = 0.0
+                calm[slot, j], repeats[slot, j] = 0.0, 0.0
                 if learn_baseline:
                     baseline_count[slot, hour, j] = 1
                 continue
@@ -211,8 +216,13 @@ def scan(  # noqa: PLR0912, PLR0915  # one loop on purpose: a call or a second p
             state[13, j], state[14, j] = min(smooth_lo + inward, smooth), max(smooth_hi - inward, smooth)
             since = state[2, j]
             trend = z_fast + z_medium + z_slow
+            if record + record_smooth > 0.0 and n < outlasted:
+                believed = math.log(0.5 * max(n, 2.0)) / math.log(0.5 * outlasted)
+                record, record_smooth = believed * record, believed * record_smooth
             score = trend + record + record_smooth
-            limit = threshold * (1.0 + caution / n)
+            habituation = kept_repeats * np.float64(repeats[slot, j])
+            repeats[slot, j] = habituation
+            limit = threshold * (1.0 + caution / n) * (1.0 + repeat_cost * habituation)
             enough = score >= limit and n >= warm_up
             lasting = 0.0
             if enough or every:
@@ -247,6 +257,7 @@ def scan(  # noqa: PLR0912, PLR0915  # one loop on purpose: a call or a second p
                 rows += 1
             if flagged:
                 state[2, j] = 1.0 if lasting >= strong else -1.0
+                repeats[slot, j] = min(habituation + 1.0, repeat_most)
             elif since < 0.0:
                 state[2, j] = max(since - 1.0, -8388608.0)
             else:

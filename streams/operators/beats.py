@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,7 @@ class Said(IntEnum):
 @dataclass(frozen=True, slots=True)
 class Beats:
     """Columns of a fleet.heartbeats frame as `update` takes them, f8[n] and u1[n]; arrival is the event time until a
-    broker's is put in its place."""
+    broker's is put in its place. `session` i8[n]: a hash of the session, 0 = not known."""
 
     event_time_s: Doubles
     interval_s: Doubles
@@ -37,6 +38,7 @@ class Beats:
     progress: Doubles
     said: Codes
     arrived_s: Doubles
+    session: Rows
 
     def at(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Beats:
         """Some of the rows."""
@@ -47,22 +49,32 @@ class Beats:
             self.progress[rows],
             self.said[rows],
             self.arrived_s[rows],
+            self.session[rows],
         )
 
 
 def beats_of(frame: pl.DataFrame) -> Beats:
     """Turn a fleet.heartbeats frame into columns; an unknown status counts as healthy."""
-    codes = {said.name.lower(): int(said) for said in Said}
-    said = frame["status"].replace_strict(codes, default=int(Said.HEALTHY), return_dtype=pl.UInt8)
+    status, said = frame["status"], np.zeros(frame.height, np.uint8)
+    for one in Said:  # not `replace_strict`: it starts Polars' query engine, and there are batches of three beats
+        said[(status == one.name.lower()).to_numpy()] = one
     event_time_s = seconds(frame["timestamp"])
     return Beats(
         event_time_s,
         frame["interval_s"].to_numpy(),
         seconds_or_nan(frame["next_beat_by"]),
         frame["progress"].to_numpy().astype(np.float64),
-        said.to_numpy(),
+        said,
         event_time_s,
+        sessions_of(frame),
     )
+
+
+def sessions_of(frame: pl.DataFrame) -> Rows:
+    """A hash i8[n] of each row's session, the same in every process; 0 where the frame has none."""
+    if "session_id" not in frame.columns:
+        return np.zeros(frame.height, np.int64)
+    return np.fromiter((crc32(name.encode()) for name in frame["session_id"].to_list()), np.int64, frame.height)
 
 
 def rounds_of(slots: Slots, event_time_s: Doubles) -> list[Rows]:

@@ -250,12 +250,3 @@ def _forecasts(config: ForecastConfig, slots: Slots, thresholds: Doubles, out: D
         trend,
         exceed,
     )
-
-
-def prepare(config: ForecastConfig) -> None:
-    """Compile, or load from the cache, what `update` needs, for `values` in either memory order."""
-    arrays, learned = SlotArrays(fields(config.targets), 1), SlotArrays(learned_fields(config.targets), 1)
-    zero, columns = np.zeros(2, np.int32), np.arange(len(config.targets), dtype=np.int32)
-    for order in ("C", "F"):
-        values = np.full((2, columns.size), np.nan, order=order)
-        update(config, arrays, learned, zero, zero, values, columns, np.zeros(2))

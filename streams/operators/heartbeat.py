@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.operators.arrays import Field, SlotArrays
-from streams.operators.beat_learning import learn_interval, learn_loss, learn_skew
+from streams.operators.beat_learning import learn_interval, learn_loss, learn_skew, least_gaps, too_early
 from streams.operators.beats import Beats, Said, beats_of, rounds_of
 from streams.operators.slots import Slots
 
@@ -75,16 +75,18 @@ REASON_TEXT = tuple(reason.name.lower() for reason in Reason)
 class HeartbeatConfig:
     """`phi`, `phi_late`: -log10 of the accepted chance of a false offline, a false late, a beat.
 
-    `default_interval_s`: for an agent that declares none, until its second beat. `start_grace_s`: added to the
-    deadlines of the first `start_beats` beats, `beat_grace_s` to all others. `stalled_intervals`: beats without
-    progress for so many intervals mean degraded, promised pauses not counted. `clock_reset_s`: a beat older than the
-    newest by more means that the agent's clock was set, not that it came late. `most_missed`: upper bound of K.
-    `margin_deviations`: margin for beats that are late, in sqrt(J). The initial values of p and rho stand in `FIELDS`.
+    `default_interval_s`: for an agent that declares none, until its second beat; `least_interval_s`: no shorter one is
+    learned of it, while what agents declare may be shorter. `start_grace_s`: added to the deadlines of the first
+    `start_beats` beats, `beat_grace_s` to all others. `stalled_intervals`: beats without progress for so many intervals
+    mean degraded, promised pauses not counted. `clock_reset_s`: a beat older than the newest by more means that the
+    agent's clock was set, not that it came late. `most_missed`: upper bound of K. `margin_deviations`: margin for beats
+    that are late, in sqrt(J). The initial values of p and rho stand in `FIELDS`.
     """
 
     phi: float = 4.8
     phi_late: float = 2.0
     default_interval_s: float = 30.0
+    least_interval_s: float = 10.0
     start_grace_s: float = 5.0
     start_beats: int = 2
     beat_grace_s: float = 0.0
@@ -110,6 +112,7 @@ FIELDS: Mapping[str, Field] = MappingProxyType(
         "beats": Field("u4", (), 0, "beats taken in since the agent (re)started, count"),
         "event_s": Field("f8", (), np.nan, "the agent's own time of its newest beat, s; NaN = as last_s"),
         "skew_s": Field("f4", (), np.nan, "arrival minus the agent's own time, the least lately, s; NaN = not known"),
+        "session": Field("i8", (), 0, "hash of the session of the newest beat; 0 = not known"),
         "status": Field("u1", (), Status.UNKNOWN, "what the agent is, a Status; 0 = unknown, never a beat"),
     }
 )
@@ -154,17 +157,20 @@ def update(
     status_code: Codes,
     missed: Doubles | None = None,
     arrived_s: Doubles | None = None,
+    session: Rows | None = None,
 ) -> Transitions:
     """Take in beats: `slots` i4[n]; `event_time_s` f8[n] by the agents' clocks; `interval_s` declared (NaN = not),
     `next_beat_by_s` promised, by the agents' clocks (NaN = not), `progress` counter (NaN = none), all f8[n];
-    `status_code` u1[n] (`Said`); `arrived_s` f8[n], finite: when the broker took each (None = at its event time).
+    `status_code` u1[n] (`Said`); `arrived_s` f8[n], finite: when the broker took each (None = at its event time);
+    `session` i8[n]: a hash of the session of each (None, 0 = not known).
 
     Beats of one slot count in batch order; `_counts` says which are left out. `arrays` has `FIELDS` and room for the
     slots. `missed` f8[n], if given, is set to the beats that were missed before each one, where its gap was not planned
     and begins no session; it is left as it is for the others.
     """
     arrived_s = event_time_s if arrived_s is None else arrived_s
-    beats = Beats(event_time_s, interval_s, next_beat_by_s, progress, status_code, arrived_s)
+    session = np.zeros(slots.size, np.int64) if session is None else session
+    beats = Beats(event_time_s, interval_s, next_beat_by_s, progress, status_code, arrived_s, session)
     rounds = rounds_of(slots, event_time_s)
     return _in_batch_order([_step(config, arrays, rows, slots[rows], beats.at(rows), missed) for rows in rounds])
 
@@ -197,9 +203,11 @@ def _step(
     event_gap_s = np.where(fresh, np.nan, beats.event_time_s - _seen_event_s(arrays, slots))
     bunched = gap_s < 0.25 * event_gap_s  # a spool that was sent at once tells nothing of the network
     begin_s = np.where(bunched, event_gap_s, gap_s)
-    restated = learn_interval(config.default_interval_s, arrays, slots, begin_s, beats.interval_s)
-    teaches = np.isfinite(gap_s) & ~restated & ~bunched & ~(arrays["promise_s"][slots] > last_s)
-    found = learn_loss(arrays, slots[teaches], gap_s[teaches])
+    least_s = least_gaps(config.least_interval_s, arrays, slots, beats.interval_s)
+    unclear = too_early(arrays, slots, gap_s, least_s)
+    restated = learn_interval(config.default_interval_s, arrays, slots, begin_s, beats.interval_s, least_s)
+    teaches = np.isfinite(gap_s) & ~restated & ~bunched & ~(arrays["promise_s"][slots] > last_s) & ~unclear
+    found = learn_loss(arrays, slots[teaches], gap_s[teaches], least_s[teaches])
     if missed is not None:
         missed[rows[teaches]] = found
     learn_skew(arrays, slots, gap_s, now_s - beats.event_time_s)
@@ -222,12 +230,16 @@ def _counts(config: HeartbeatConfig, arrays: SlotArrays, slots: Slots, beats: Be
     """Which beats are no doubles and not out of order.
 
     One that is older by the agent's clock counts if that clock was set: by so much that nothing is that late, or
-    because it arrived when a next beat is due. What was sent before an agent stopped does not bring it back.
+    because it arrived when a next beat is due. What was sent before an agent stopped does not bring it back; another
+    session than the one that stopped does.
     """
     seen_s, event_s = _seen_event_s(arrays, slots), beats.event_time_s
     in_order = ~(event_s <= seen_s) | (event_s <= seen_s - config.clock_reset_s)
     due = beats.arrived_s - arrays["last_s"][slots] >= 0.5 * arrays["interval_s"][slots]
-    set_back: npt.NDArray[np.bool_] = due & (event_s != seen_s) & (arrays["status"][slots] != Status.STOPPED)
+    known = arrays["session"][slots]
+    another = (beats.session != known) & (beats.session != 0) & (known != 0)
+    may_come = another | (arrays["status"][slots] != Status.STOPPED)
+    set_back: npt.NDArray[np.bool_] = due & (event_s != seen_s) & may_come
     return in_order | set_back
 
 
@@ -236,6 +248,7 @@ def _note_beat(arrays: SlotArrays, slots: Slots, beats: Beats, fresh: npt.NDArra
     promised_s = beats.next_beat_by_s - event_s
     arrays["last_s"][slots] = now_s
     arrays["event_s"][slots] = event_s
+    arrays["session"][slots] = beats.session
     arrays["promise_s"][slots] = np.where(promised_s > 0, now_s + promised_s, -np.inf)
     arrays["beats"][slots] = np.where(fresh, 1, arrays["beats"][slots] + 1)
 

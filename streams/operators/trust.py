@@ -22,11 +22,10 @@ from streams.operators import trust_factors
 from streams.operators.arrays import Field, SlotArrays
 from streams.operators.slots import Slots
 from streams.operators.times import seconds
+from streams.operators.trust_kernel import add_checks, add_factors
 
 Doubles = npt.NDArray[np.float64]
 _DAY_S = 86_400.0
-_VANISHED = -2000
-"""Half-lives after which any double is 0."""
 
 SEVERITY_WEIGHTS: Mapping[str, float] = MappingProxyType({"low": 1.0, "medium": 3.0, "high": 10.0, "critical": 30.0})
 
@@ -151,56 +150,27 @@ def update(
 
     Rows with a value that is not finite or is negative are left out. `arrays` has `FIELDS` and room for the slots.
     """
-    usable = np.isfinite(ok) & np.isfinite(bad) & np.isfinite(event_time_s) & (ok >= 0) & (bad >= 0)
-    if not usable.all():
-        slots, ok, bad, event_time_s = slots[usable], ok[usable], bad[usable], event_time_s[usable]
-    if not slots.size:
-        return
-    np.add.at(arrays["violations"], slots, bad > 0)
     if config.model == "classic":
-        _update_classic(config, arrays, slots, ok, bad, event_time_s)
-    _update_beta(config, arrays, slots, ok, bad, event_time_s)
-    np.fmax.at(arrays["last_s"], slots, event_time_s)
-
-
-def _update_beta(
-    config: TrustConfig, arrays: SlotArrays, slots: Slots, ok: Doubles, bad: Doubles, event_time_s: Doubles
-) -> None:
-    weight = _weigh(config, arrays, slots, event_time_s)
-    np.add.at(arrays["good"], slots, ok * weight)
-    np.add.at(arrays["bad"], slots, bad * weight)
-
-
-def _weigh(config: TrustConfig, arrays: SlotArrays, slots: Slots, event_time_s: Doubles) -> Doubles:
-    """Move the landmarks to the newest evidence; what evidence of these times weighs at them."""
-    half_lives = event_time_s / config.half_life_s
-    whole = np.floor(half_lives)
-    landmarks = arrays["landmark"]
-    before = landmarks[slots]
-    np.maximum.at(landmarks, slots, whole.astype(np.int64))
-    landmark = landmarks[slots]
-    if (landmark != before).any():
-        moved, first = np.unique(slots, return_index=True)
-        shift = np.maximum(before[first] - landmark[first], _VANISHED).astype(np.int32)
-        arrays["good"][moved] = np.ldexp(arrays["good"][moved], shift)
-        arrays["bad"][moved] = np.ldexp(arrays["bad"][moved], shift)
-        arrays["factors"][moved] = np.ldexp(arrays["factors"][moved], shift[:, None])
-    weight: Doubles = np.ldexp(np.exp2(half_lives - whole), np.maximum(whole - landmark, _VANISHED).astype(np.int32))
-    return weight
+        usable = np.isfinite(ok) & np.isfinite(bad) & np.isfinite(event_time_s) & (ok >= 0) & (bad >= 0)
+        _update_classic(config, arrays, slots[usable], ok[usable], bad[usable], event_time_s[usable])
+    sums = (arrays[name] for name in ("landmark", "good", "bad", "factors", "violations", "last_s"))
+    add_checks(slots, ok, bad, event_time_s, config.half_life_s, *sums)
 
 
 def update_factors(
-    config: TrustConfig, arrays: SlotArrays, slots: Slots, first: int, evidence: Doubles, event_time_s: Doubles
+    config: TrustConfig,
+    arrays: SlotArrays,
+    slots: Slots,
+    first: int,
+    evidence: Doubles,
+    event_time_s: Doubles,
+    *,
+    step: int = 1,
 ) -> None:
-    """Add evidence of factors: `slots` i4[n]; `evidence` f8[n, 2*m], (good, bad) of the m factors from
+    """Add evidence of factors: `slots` i4[n]; `evidence` f8[n, 2*m], (good, bad) of m factors, every `step`-th from
     `trust_factors.FACTORS[first]` on, finite and not negative; `event_time_s` f8[n], finite."""
-    if not slots.size:
-        return
-    weight = _weigh(config, arrays, slots, event_time_s)
-    sums, columns = arrays["factors"], 2 * first + np.arange(evidence.shape[1])
-    at = slots.astype(np.int64)[:, None] * sums.shape[1] + columns
-    np.add.at(sums.reshape(-1), at.reshape(-1), (evidence * weight[:, None]).reshape(-1))
-    np.fmax.at(arrays["factors_s"], slots, event_time_s)
+    sums = (arrays[name] for name in ("landmark", "good", "bad", "factors", "factors_s"))
+    add_factors(slots, first, step, evidence, event_time_s, config.half_life_s, *sums)
 
 
 def _update_classic(

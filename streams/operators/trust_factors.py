@@ -7,9 +7,12 @@ effect min(1, p/reference)**weight on the trust: what is as good as the referenc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from streams.operators.anomaly_kernel import compiled
 
 Doubles = npt.NDArray[np.float64]
 FACTORS = ("reliability", "liveness", "behaviour")
@@ -24,12 +27,28 @@ def reliability(error_rate: Doubles, success_rate: Doubles, request_count: Doubl
     `error_rate` 0 to 1, else `success_rate` in percent; `request_count`, all f8[n], NaN where absent. A report that
     does not say how many requests it is about counts as one.
     """
-    succeeded = np.where(np.isfinite(success_rate), success_rate, np.nan)
-    failed = np.where(np.isfinite(error_rate), error_rate, 1 - succeeded / 100).clip(0, 1)
-    requests = np.where(np.isfinite(request_count), request_count, 1.0).clip(0, MOST)
-    bad = failed * requests
-    evidence: Doubles = np.nan_to_num(np.column_stack([requests - bad, bad]))
-    return evidence
+    found = np.empty((request_count.size, 2))
+    _reliability(error_rate, success_rate, request_count, MOST, found)
+    return found
+
+
+@compiled
+def _reliability(
+    error_rate: Any,  # noqa: ANN401  # Numba types it
+    success_rate: Any,  # noqa: ANN401  # Numba types it
+    request_count: Any,  # noqa: ANN401  # Numba types it
+    most: float,
+    found: Any,  # noqa: ANN401  # Numba types it
+) -> None:
+    for row in range(request_count.size):
+        failed = error_rate[row] if np.isfinite(error_rate[row]) else 1.0 - success_rate[row] / 100.0
+        if not np.isfinite(failed):
+            found[row, 0], found[row, 1] = 0.0, 0.0
+            continue
+        requests = request_count[row] if np.isfinite(request_count[row]) else 1.0
+        requests = min(max(requests, 0.0), most)
+        bad = min(max(failed, 0.0), 1.0) * requests
+        found[row, 0], found[row, 1] = requests - bad, bad
 
 
 def behaviour(values: Doubles, flag_row: npt.NDArray[np.integer], flag_weight: float) -> Doubles:
@@ -37,8 +56,20 @@ def behaviour(values: Doubles, flag_row: npt.NDArray[np.integer], flag_weight: f
 
     A detector that has raised a flag raises the next one only much later, so a flag stands for more than one value.
     """
-    seen = np.isfinite(values).sum(axis=1)
-    return np.column_stack([seen, flag_weight * np.bincount(flag_row, minlength=seen.size)])
+    found = np.zeros((values.shape[0], 2))
+    _seen(values, found)
+    if flag_row.size:
+        found[:, 1] = flag_weight * np.bincount(flag_row, minlength=values.shape[0])
+    return found
+
+
+@compiled
+def _seen(values: Any, found: Any) -> None:  # noqa: ANN401  # Numba types it
+    for row in range(values.shape[0]):
+        count = 0
+        for column in range(values.shape[1]):
+            count += np.isfinite(values[row, column])
+        found[row, 0] = count
 
 
 def liveness(missed: Doubles, longest_gap_beats: float) -> Doubles:

@@ -18,6 +18,7 @@ def check(
     file: Annotated[Path, typer.Argument(help="the pack, YAML")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    parsed: Annotated[bool, typer.Option("--parsed", help="with --json, also the pack, defaults filled in")] = False,
 ) -> None:
     """Say whether a pack can be used; errors as FILE:LINE:COLUMN, exit code 2.
 
@@ -38,6 +39,8 @@ def check(
             typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     found = {"valid": True, "file": str(file), "rules": len(pack.rules)}
+    if parsed:
+        found["pack"] = pack.model_dump(mode="json", by_alias=True, exclude_none=True)
     typer.echo(json.dumps(found) if as_json else f"{file}: {len(pack.rules)} rules, no errors")
 
 
@@ -46,6 +49,7 @@ def show(
     *,
     rules: RulesFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    written: Annotated[bool, typer.Option("--written", help="as it is written, with its comments")] = False,
 ) -> None:
     """The pack in force, defaults filled in.
 
@@ -53,8 +57,11 @@ def show(
     """
     import yaml
 
-    from streams.rules.load import pack_of
+    from streams.rules.load import pack_of, text_of
 
+    if written:
+        typer.echo(text_of(rules), nl=False)
+        return
     pack = pack_of(rules)
     if as_json:
         typer.echo(pack.model_dump_json(by_alias=True, exclude_none=True))

@@ -15,10 +15,12 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from infra.runtime.measured import number
 from streams.rules.instances import Event, Fact, Instances
 from streams.rules.model import (
     AbsenceRule,
     AnomalyRule,
+    BudgetRule,
     ForecastRule,
     Limited,
     Pack,
@@ -81,6 +83,7 @@ class Engine:
         self.trusts = self._of(TrustRule)
         self.statuses = self._of(StatusRule)
         self.silents = self._of(SilentRule)
+        self.budgets = self._of(BudgetRule)
         self._columns = lru_cache(64)(self._find_columns)
 
     def _of(self, kind: type[_Of]) -> tuple[_Of, ...]:
@@ -176,12 +179,12 @@ def _judge(
         return instances.ends(slot, rule, metric, Fact(at_s, now_s, f"{agent}: {rule.name} is no longer about it"))
     if found is not None:
         severity, limit = found
-        summary = f"{agent}: {metric}{change} {value:.4g}, {'above' if rule.side > 0 else 'below'} {limit:.4g}"
+        summary = f"{agent}: {metric}{change} {number(value)}, {'above' if rule.side > 0 else 'below'} {number(limit)}"
         return instances.holds(
             slot, rule, metric, severity, Fact(at_s, now_s, summary, value, limit, {"metric": metric})
         )
     limit = rule.clear_at
-    fact = Fact(at_s, now_s, f"{agent}: {metric}{change} {value:.4g} again", value, limit, {"metric": metric})
+    fact = Fact(at_s, now_s, f"{agent}: {metric}{change} {number(value)} again", value, limit, {"metric": metric})
     if rule.side * (value - limit) > 0:
         instances.lingers(slot, rule, metric, fact)
         return None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from infra.runtime.measured import in_seconds, number
 from streams.operators.anomaly import Flags
 from streams.operators.heartbeat import REASON_TEXT, STATUS_TEXT, Reason, Status, Transitions
 from streams.operators.silent import Finding
@@ -16,7 +17,7 @@ from streams.operators.slots import Slots
 from streams.operators.trust import TrustScores
 from streams.rules.engine import Engine, Fleet, applies
 from streams.rules.instances import Event, Fact, Instances, key_of
-from streams.rules.model import AnomalyRule, ForecastRule, TrustRule
+from streams.rules.model import CUSTOM, RATE, AnomalyRule, ForecastRule, TrustRule
 from streams.rules.values import Severity
 
 _TEXT = {
@@ -100,7 +101,7 @@ def on_flags(
         for at in np.flatnonzero(measure >= limit).tolist():
             row, metric = int(flags.row[at]), metrics[int(flags.metric[at])]
             slot = int(slots[row])
-            if not fnmatchcase(metric, rule.metric) or not applies(rule, fleet, slot):
+            if not _is_meant(rule.metric, metric) or not applies(rule, fleet, slot):
                 continue
             value, expected = float(flags.value[at]), float(flags.expected[at])
             evidence: Evidence = {
@@ -111,11 +112,18 @@ def on_flags(
                 "upper": float(flags.upper[at]),
                 "score": float(flags.score[at]),
             }
-            summary = f"{fleet.keys[slot]}: {metric} is {value:.4g}, expected about {expected:.4g}"
+            summary = f"{fleet.keys[slot]}: {metric} is {number(value)}, expected about {number(expected)}"
             fact = Fact(float(event_time_s[row]), now_s, summary, float(measure[at]), limit, evidence)
             event = instances.holds(slot, rule, metric, rule.severity, fact)
             if event is not None:
                 yield event
+
+
+def _is_meant(pattern: str, metric: str) -> bool:
+    """Whether a pattern names a metric: one's own only where it says `custom:`, a counter's rate by its name too."""
+    if metric.startswith(CUSTOM) and not pattern.startswith(CUSTOM):
+        return False
+    return fnmatchcase(metric, pattern) or fnmatchcase(metric.removesuffix(f".{RATE}"), pattern)
 
 
 def _strength(rule: AnomalyRule, flags: Flags) -> tuple[npt.NDArray[np.float64], float]:
@@ -159,8 +167,21 @@ def _status_fact(agent: str, status: Status, reason: Reason, transitions: Transi
         "interval_s": float(transitions.interval_s[at]),
         "loss": float(transitions.loss[at]),
     }
-    summary = f"{agent} is {STATUS_TEXT[status]}: {REASON_TEXT[reason].replace('_', ' ')}"
+    summary = f"{agent} {_status_words(status, reason, at_s - last_s)}"
     return Fact(at_s, now_s, summary, at_s - last_s, float(transitions.deadline_s[at]) - last_s, evidence)
+
+
+def _status_words(status: Status, reason: Reason, silent_s: float) -> str:
+    """What became of an agent, as one says it; `silent_s`: since its newest beat, s."""
+    if reason is Reason.DEADLINE_MISSED:
+        return f"is {STATUS_TEXT[status]}: no heartbeat for {in_seconds(silent_s)}"
+    if status is Status.ONLINE:
+        return "is online" if reason is Reason.FIRST_BEAT else "is online again"
+    if status is Status.STOPPED:
+        return "stopped on purpose: it said so itself"
+    if reason is Reason.NO_PROGRESS:
+        return "is degraded: it sends heartbeats, but its work makes no progress"
+    return f"{'has failed' if status is Status.OFFLINE else 'is degraded'}: it said so itself"
 
 
 def on_findings(
@@ -204,7 +225,9 @@ def on_forecasts(
                 "horizon": f"{hours:g} h",
                 "confidence": row["probability"],
             }
-            summary = f"{fleet.keys[slot]}: {row['metric']} {_foreseen(rule)} {row['threshold']:.4g} within {hours:g} h"
+            summary = (
+                f"{fleet.keys[slot]}: {row['metric']} {_foreseen(rule)} {number(row['threshold'])} within {hours:g} h"
+            )
             fact = Fact(row["timestamp"] / 1e6, now_s, summary, row["probability"], rule.confidence, evidence)
             severity: Severity = rule.severity
             event = instances.holds(slot, rule, row["metric"], severity, fact)

@@ -1,23 +1,20 @@
 """What a partition knows of its groups of agents: fleet, tenants, deployments, hosts, gateways. Pure.
 
 Agents that share all of these are one combination; sums are taken over combinations once, and of those over groups.
+What belongs to what is kept between ticks, and so is each agent's standing: a tick reads that of agents with events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from streams.operators.arrays import Field, SlotArrays
 from streams.operators.heartbeat import Status
-from streams.operators.slots import Slots
-from streams.operators.trust import TrustScores
 from streams.rules.engine import Fleet
+from streams.rules.standings import Standings
 
 OWN_TENANT = "fleetpulse"
 """Our own processes report as agents of this tenant; they are not part of the fleet."""
@@ -29,37 +26,6 @@ _IS_COUNTED = np.isin(np.arange(len(Status)), _COUNTED)
 MEASURES = ("agents", "online", "late", "offline", "degraded", "trust_sum", "compliant", "violating", "violations")
 _TOLERANCE = np.array([0, 0, 0, 0, 0, 1e-3, 1e-2, 1e-2, 0])
 """By how much, relatively, a measure may differ without being told again: evidence decays all the time."""
-
-_BUCKETS, _BUCKET_S = 12, 300.0
-VIOLATIONS: Mapping[str, Field] = MappingProxyType(
-    {
-        "count": Field("u4", (_BUCKETS,), 0, "[bucket]: violations of five minutes, count"),
-        "number": Field("u4", (_BUCKETS,), 0, "[bucket]: which five minutes since the epoch; 0 = none yet"),
-    }
-)
-"""State by agent slot: violations of the last hour."""
-
-
-def note_violations(arrays: SlotArrays, slots: Slots, times_s: npt.NDArray[np.float64]) -> None:
-    """Count violations: agent `slots` i4[n] at event times `times_s` f8[n]."""
-    number = np.clip(times_s / _BUCKET_S, 0, np.iinfo(np.uint32).max).astype(np.uint32)
-    place = number % _BUCKETS
-    before = arrays["number"][slots, place]
-    np.maximum.at(arrays["number"], (slots, place), number)
-    now = arrays["number"][slots, place]
-    turned = now != before
-    arrays["count"][slots[turned], place[turned]] = 0
-    counts = number == now
-    np.add.at(arrays["count"], (slots[counts], place[counts]), 1)
-
-
-def violations_within_hour(arrays: SlotArrays, count: int, now_s: float) -> npt.NDArray[np.float64]:
-    """Violations in the last hour of slots 0 to `count` - 1, f8[count]; in steps of five minutes."""
-    oldest = max(int(now_s / _BUCKET_S) - _BUCKETS + 1, 1)
-    found = np.zeros(count)
-    slots, buckets = np.nonzero(arrays["number"][:count] >= oldest)  # few: most agents break no policy
-    np.add.at(found, slots, arrays["count"][slots, buckets])
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +42,37 @@ class Group:
         return {"kind": self.kind, "name": self.name, **values, "spent": 0.0}
 
 
+@dataclass
+class _Index:
+    """Which combinations make up which groups: `combinations` i8[n] in the order of `keys`, the first of each group at
+    `starts` i8[groups]. `told` f8[groups, measures]: NaN = nothing yet."""
+
+    combined: int = 0
+    keys: list[tuple[str, str]] = field(default_factory=list)
+    combinations: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    starts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    told: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, len(MEASURES))))
+
+    def of(self, combinations: list[tuple[str, ...]]) -> _Index:
+        """This index, or one of more combinations that knows what this one has told."""
+        if self.combined == len(combinations):
+            return self
+        members: dict[tuple[str, str], list[int]] = {("fleet", ""): []}
+        for kind, names in zip(_KINDS, zip(*combinations, strict=True), strict=True):
+            members |= {(kind, name): [] for name in sorted({*names} - {""})}
+            for number, name in enumerate(names):
+                if name:
+                    members[kind, name].append(number)
+        members["fleet", ""] = [number for number, key in enumerate(combinations) if key[0] != OWN_TENANT]
+        keys = [key for key, numbers in members.items() if numbers]
+        sizes = [len(members[key]) for key in keys]
+        flat = np.fromiter((number for key in keys for number in members[key]), np.int64, sum(sizes))
+        before = dict(zip(self.keys, self.told, strict=True))
+        unknown = np.full(len(MEASURES), np.nan)
+        told = np.array([before.get(key, unknown) for key in keys])
+        return _Index(len(combinations), keys, flat, np.cumsum([0, *sizes[:-1]]), told)
+
+
 class Groups:
     """Which combination every agent belongs to, and what was told last."""
 
@@ -83,7 +80,7 @@ class Groups:
         self._combinations: dict[tuple[str, ...], int] = {}
         self._of_agent: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self._known = 0
-        self._told: dict[tuple[str, str], npt.NDArray[np.float64]] = {}
+        self._index = _Index()
         self.moved: set[int] = set()
         self.told_s = -np.inf
         self.complete_s = -np.inf
@@ -101,44 +98,24 @@ class Groups:
         self._known = count
         self.moved.clear()
 
-    def sums(
-        self, status: npt.NDArray[np.uint8], scores: TrustScores, violations: npt.NDArray[np.float64]
-    ) -> list[Group]:
-        """Every group: `status` u1[agents], `scores` of the same agents, `violations` f8[agents] in the last hour."""
+    def changed(self, status: npt.NDArray[np.uint8], standings: Standings, *, complete: bool) -> list[Group]:
+        """Groups that differ from what was told last, or all; they count as told. `status` u1[agents], the `standings`
+        of the same agents."""
+        self._index = index = self._index.of(list(self._combinations))
+        now = self._sums(status, standings, index)
+        same = (np.abs(now - index.told) <= _TOLERANCE * np.abs(index.told)).all(axis=1)  # False where nothing was told
+        tells = np.flatnonzero(~same | complete)
+        index.told[tells] = now[tells]
+        return [Group(*index.keys[number], now[number]) for number in tells.tolist()]
+
+    def _sums(self, status: npt.NDArray[np.uint8], standings: Standings, index: _Index) -> npt.NDArray[np.float64]:
+        """Measures f8[groups, measures]."""
         of_agent, many = self._of_agent[: status.size], len(self._combinations)
-        here = _IS_COUNTED[status]
-        weights = (
-            here,
-            *(status == one for one in _COUNTED),
-            np.where(here, scores.trust, 0.0),
-            np.where(here, scores.compliant, 0.0),
-            np.where(here, scores.violating, 0.0),
-            violations,
-        )
-        table = np.column_stack([np.bincount(of_agent, weight, many).astype(np.float64) for weight in weights])
-        return list(self._grouped(table))
-
-    def _grouped(self, table: npt.NDArray[np.float64]) -> Iterator[Group]:
-        """Groups from the measures f8[combinations, measures] of the combinations."""
-        keys = list(self._combinations)
-        fleet = np.array([key[0] != OWN_TENANT for key in keys], np.bool_)
-        yield Group("fleet", "", table[fleet].sum(axis=0))
-        for position, kind in enumerate(_KINDS):
-            names = sorted({key[position] for key in keys} - {""})
-            index = {name: number for number, name in enumerate(names)}
-            codes = np.array([index.get(key[position], len(names)) for key in keys], np.int64)
-            found = np.zeros((len(names) + 1, len(MEASURES)))
-            np.add.at(found, codes, table)
-            for number, name in enumerate(names):
-                yield Group(kind, name, found[number])
-
-    def changed(self, groups: list[Group], *, complete: bool) -> list[Group]:
-        """Those that differ from what was told last, or all; they count as told."""
-        now = np.array([group.measures for group in groups])
-        unknown = np.full(len(MEASURES), np.nan)
-        before = np.array([self._told.get((group.kind, group.name), unknown) for group in groups])
-        same = (np.abs(now - before) <= _TOLERANCE * np.abs(before)).all(axis=1)  # False where nothing was told
-        told = [groups[number] for number in np.flatnonzero(~same | complete)]
-        for group in told:
-            self._told[group.kind, group.name] = group.measures
-        return told
+        counts = np.bincount(of_agent * len(Status) + status, minlength=many * len(Status)).reshape(many, len(Status))
+        here = np.where(_IS_COUNTED[status], of_agent, many)  # a combination of those who do not count
+        decaying = [np.bincount(here, weight, many + 1)[:many] for weight in standings.of(status.size)]
+        violations = np.bincount(of_agent, standings.violations[: status.size], many)
+        counted = counts[:, _COUNTED]
+        table = np.column_stack([counted.sum(axis=1), counted, *decaying, violations])
+        sums: npt.NDArray[np.float64] = np.add.reduceat(table[index.combinations], index.starts, axis=0)
+        return sums

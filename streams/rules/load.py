@@ -2,61 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from infra.runtime.errors import FleetpulseError
+from infra.runtime.placed_errors import mistakes_of
+from infra.runtime.positioned_yaml import (
+    Document,
+    Mistake,
+    Way,
+    YamlMistakeError,
+    parse_document,
+    read_document,
+    spelled,
+)
 from streams.rules.model import Pack
+from streams.rules.named import named
 
 DEFAULT = "default.yaml"
-_MOST_BYTES = 1_000_000
-Path_ = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One error: 1-based line and column, the way to the value in the document, what is wrong."""
-
-    line: int
-    column: int
-    where: str
-    problem: str
+_BEGIN = "`fleetpulse rules show > my-rules.yaml` writes the default pack, to begin with"
 
 
 class RulesError(FleetpulseError):
-    """A pack that cannot be used; `places` says why, `str` is one line for each."""
+    """A pack that cannot be used; `places` says why, `str` is one line for each, or one of a file that is not read.
 
-    def __init__(self, name: str, places: list[Place]) -> None:
-        self.name, self.places = name, places
-        lines = [f"{name}:{p.line}:{p.column}: {p.where + ': ' if p.where else ''}{p.problem}" for p in places]
+    Where it is wrong is told with the names of `document`, as far as that was read.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        places: Sequence[Mistake],
+        document: Any = None,  # noqa: ANN401  # whatever was written
+        *,
+        unread: bool = False,
+    ) -> None:
+        self.name, self.places = name, tuple(named(place, document) for place in places)
+        if unread:
+            super().__init__(f"cannot read {name}: {places[0].problem}", way_out=_BEGIN)
+            return
+        lines = [f"{name}:{p.line}:{p.column}: {p.where + ': ' if p.where else ''}{p.problem}" for p in self.places]
         super().__init__("\n".join(lines))
 
 
 def load_pack(path: Path) -> Pack:
     """The pack in a file. Raises `RulesError`."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
-        if len(raw) > _MOST_BYTES:
-            raise RulesError(str(path), [Place(1, 1, "", f"larger than {_MOST_BYTES} bytes")])
-        return parse_pack(raw.decode(), str(path))
+        return _pack(read_document(path), str(path))
+    except YamlMistakeError as error:
+        raise RulesError(str(path), error.mistakes, error.value) from error
     except OSError as error:
-        raise RulesError(str(path), [Place(1, 1, "", error.strerror or str(error))]) from error
-    except UnicodeDecodeError as error:
-        raise RulesError(str(path), [Place(1, 1, "", f"not UTF-8: {error.reason} at byte {error.start}")]) from error
+        raise _unread(path, error) from error
+
+
+def _unread(path: Path, error: OSError | UnicodeDecodeError) -> RulesError:
+    said = error.strerror if isinstance(error, OSError) else None
+    return RulesError(str(path), [Mistake(1, 1, "", said or str(error))], unread=True)
 
 
 @cache
 def default_pack() -> Pack:
     """The pack that comes with the program."""
-    return parse_pack(files("streams.rules").joinpath(DEFAULT).read_text(), DEFAULT)
+    return parse_pack(text_of(None), DEFAULT)
+
+
+def text_of(path: Path | None) -> str:
+    """A pack as it is written, the one that comes with the program without `path`. Raises `RulesError`."""
+    if path is None:
+        return files("streams.rules").joinpath(DEFAULT).read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unread(path, error) from error
 
 
 def pack_of(path: Path | None) -> Pack:
@@ -67,79 +89,37 @@ def pack_of(path: Path | None) -> Pack:
 def parse_pack(text: str, name: str) -> Pack:
     """The pack in a text; `name` stands in errors. Raises `RulesError`."""
     try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
-        doubles = list(_doubles(root))
-        value = None if root is None else loader.construct_document(root)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise RulesError(name, [Place(line, column, "", error.problem or str(error))]) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise RulesError(name, [Place(1, 1, "", f"not YAML: {error}")]) from error
-    if doubles:
-        raise RulesError(name, doubles)
+        return _pack(parse_document(text), name)
+    except YamlMistakeError as error:
+        raise RulesError(name, error.mistakes, error.value) from error
+
+
+def _pack(document: Document, name: str) -> Pack:
+    """Names that stand twice are told beside whatever else is wrong. Raises `RulesError`."""
+    twice = _names_twice(document)
     try:
-        return Pack.model_validate(value)
+        pack = Pack.model_validate(document.value)
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        within = [item["loc"] for item in found]
-        own = [item for item in found if not any(_inside(other, item["loc"]) for other in within)]
-        places = [_place(root, item["loc"], item["msg"]) for item in own]
-        raise RulesError(name, places) from error
+        mistakes = [*mistakes_of(error, Pack, document), *twice]
+        mistakes.sort(key=lambda each: (each.line, each.column))
+        raise RulesError(name, mistakes, document.value) from error
+    if twice:
+        raise RulesError(name, twice, document.value)
+    return pack
 
 
-class _Loader(yaml.SafeLoader):
-    """Without aliases: a short text could otherwise stand for a huge document."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # its stub has no types
-            raise yaml.composer.ComposerError(None, None, "aliases are not read", event.start_mark)
-        return super().compose_node(parent, index)
-
-
-def _doubles(node: yaml.Node | None) -> Iterator[Place]:
-    """Keys that stand twice in one mapping: YAML would take the last without a word."""
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            name = str(key.value)
-            if name in seen:
-                yield Place(key.start_mark.line + 1, key.start_mark.column + 1, name, "stands here twice")
-            seen.add(name)
-            yield from _doubles(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _doubles(item)
-
-
-def _inside(one: Path_, other: Path_) -> bool:
-    """Whether one location lies within another: what is wrong inside explains what is wrong around it."""
-    return len(one) > len(other) and one[: len(other)] == other
-
-
-def _place(root: yaml.Node | None, path: Path_, problem: str) -> Place:
-    """Where the value of a pydantic location begins; the nearest that is there for one that is missing."""
-    where, node, key = "", root, root
-    if path[:1] == ("rules",):
-        path = path[:2] + path[3:]  # pydantic names the kind of the rule, the document does not
-    for step in path:
-        found, at = _step(node, step)
-        where += f"[{step}]" if isinstance(step, int) else f".{step}" if where else str(step)
-        if found is None:
-            break
-        node, key = found, at
-    mark: Any = key.start_mark if key is not None else None
-    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-    return Place(line, column, where, problem.removeprefix("Value error, "))
-
-
-def _step(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node | None, yaml.Node | None]:
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step], node.value[step]
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == step:
-                return value, key
-    return None, None
+def _names_twice(document: Document) -> list[Mistake]:
+    """Rules whose name an earlier one has, also in a document that is not a pack yet."""
+    rules = document.value.get("rules") if isinstance(document.value, dict) else None
+    lines: dict[str, int] = {}
+    found = []
+    for index, rule in enumerate(rules if isinstance(rules, list) else ()):
+        name = rule.get("name") if isinstance(rule, dict) else None
+        if not isinstance(name, str):
+            continue
+        way: Way = ("rules", index, "name")
+        line, column = document.place(way)
+        if name in lines:
+            found.append(Mistake(line, column, spelled(way), f"the rule of line {lines[name]} is called so already"))
+        lines.setdefault(name, line)
+    return found

@@ -1,4 +1,4 @@
-"""Rows of fleet.signals and fleet.alerts from what the rules found."""
+"""Rows of fleet.signals from what the rules found."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.runtime.ids import derived_id
+from infra.runtime.measured import number
 from streams.rules.engine import Fleet
 from streams.rules.instances import Event
 from streams.rules.values import render
@@ -14,7 +15,6 @@ from streams.rules.values import render
 Row = Mapping[str, Any]
 _STEPS = {("firing", "info"): 0, ("firing", "warning"): 0, ("firing", "critical"): 1}
 _RESOLVED = 2
-_SIGNAL_ONLY = frozenset({"kind"})
 
 
 def fingerprint(name: str, labels: Mapping[str, str]) -> str:
@@ -64,22 +64,11 @@ def signal_row(fleet: Fleet, event: Event) -> dict[str, Any]:
     }
 
 
-def alert_row(signal: Mapping[str, Any]) -> dict[str, Any]:
-    """The same as a row of fleet.alerts: for who runs without an alert manager."""
-    at_us, print_, epoch = signal["timestamp"], signal["fingerprint"], signal["epoch"]
-    return {
-        **{name: value for name, value in signal.items() if name not in _SIGNAL_ONLY},
-        "event_id": derived_id(at_us, print_, epoch, signal["seq"] - epoch * 4),
-        "session_id": f"alerts/{print_}",
-        "state": signal["kind"],
-    }
-
-
 def _said(event: Event) -> dict[str, str]:
     """What templates may name beside labels and evidence."""
     numbers = {"value": event.fact.value, "threshold": event.fact.threshold}
     words = {"name": event.rule.name, "severity": event.severity, "metric": event.metric}
-    return words | {name: f"{number:.4g}" for name, number in numbers.items() if number is not None}
+    return words | {name: number(found) for name, found in numbers.items() if found is not None}
 
 
 def _named(values: Mapping[str, str]) -> list[dict[str, str]]:

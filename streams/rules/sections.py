@@ -1,4 +1,4 @@
-"""What a pack says to the alert manager: inhibition, routes, maintenance, correlation, flapping."""
+"""What a pack says to the alert manager: inhibition, routes, maintenance, correlation, flapping, watchdog."""
 
 from __future__ import annotations
 
@@ -66,13 +66,22 @@ class Maintenance(Strict):
 
 
 class Correlation(Strict):
-    """At least `least` alerts within `window_s` that share something are one incident; more than `outage_share` and at
-    least `outage_least` of a host's, gateway's or deployment's agents overdue are one outage."""
+    """At least `least` alerts within `window_s` that share something are one incident, as many as `share` of the agents
+    that share it, and more than is usual of late; more than `outage_share` and at least `outage_least` of a host's,
+    gateway's or deployment's agents overdue are one outage."""
 
     window_s: Duration = Field(default=30.0, alias="window")
     least: int = Field(default=5, ge=2)
+    share: Share = 0.005
     outage_share: Share = 0.05
     outage_least: int = Field(default=3, ge=1)
+
+
+class Watchdog(Strict):
+    """An alert that always fires, told to `channels` every `every_s`: for a switch outside, which alarms without it."""
+
+    every_s: Duration = Field(default=60.0, alias="every", ge=1.0)
+    channels: tuple[str, ...] = Field(min_length=1)
 
 
 class Flapping(Strict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from infra.health import Health, HealthStatus
 from infra.runtime.logs import get_logger
 from streams.rules.load import RulesError, load_pack
 from streams.rules.model import Pack
@@ -12,13 +13,20 @@ LOOK_EVERY_S = 1.0
 _log = get_logger("rules")
 
 
+def health_of_rules(problem: str | None) -> Health:
+    """Degraded while the newest content of the file of rules is not in force, and why."""
+    if problem is None:
+        return Health()
+    return Health(HealthStatus.DEGRADED, f"rules are not in force, the old ones stay: {problem}")
+
+
 class RulesFile:
     """A pack's file. `problem`: why its newest content is not in force, None while it is."""
 
     def __init__(self, path: Path, pack: Pack) -> None:
         self._path = path
         self._pack = pack
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: tuple[int, int, int] | None = (0, 0, 0)  # of no file: the first look reads, or finds none
         self.problem: str | None = None
 
     def look(self) -> Pack | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,9 +17,13 @@ import polars as pl
 from infra.runtime.ids import new_session_bits
 from schemas.encode import Pool, encode_optional, encode_string
 from streams.operators.arrays import Field, SlotArrays
+from streams.rules.absence import Sent
 from streams.rules.groups import Groups
 from streams.rules.instances import Instances
+from streams.rules.scopes import Scopes
+from streams.rules.standings import Standings
 from streams.state.applied import AppliedThrough
+from streams.state.epochs import ChangelogKeys
 from streams.state.snapshot import Snapshot, SnapshotFormatError, StoreSnapshot, pack, unpack
 from streams.state.stores import BUCKETS, KeyedStore, bucket_of
 
@@ -70,10 +75,12 @@ class PartitionState:
     """Stores by name, what is to be published, what is dirty. `lock` keeps batches, ticks and flushes apart.
 
     `sent`: done when all outputs so far are acknowledged; None before the first.
-    `agents`: keys are agent ids; `hosts`: host agents; `series`: agent + separator + custom metric. `silent`: state of
-    the lifecycle operator by agent. `owners` in slot order of `agents`. `session` and `next_seq` number what this
-    worker publishes of its own accord (trust scores). `instances`: active alerts by slot of `agents`; `groups`: what
-    was told of groups of agents; `looked_s`: when time was looked at for rules.
+    `agents`: keys are agent ids; `hosts`: host agents; `series`: agent + separator + custom metric (+ separator +
+    per_second: a counter's rate). `silent`: state of the lifecycle operator by agent. `owners` in slot order of
+    `agents`. `session` and `next_seq` number what this worker publishes of its own accord (trust scores). `instances`:
+    active alerts by slot of `agents`; `groups`: what was told of groups of agents, by the agents' `standings`;
+    `scopes`: who budgets count for; `sent_metrics`: who sent what absence rules name; `looked_s`: when time was looked
+    at for rules. `keys`: where its snapshots stand.
     """
 
     partition: int
@@ -91,7 +98,11 @@ class PartitionState:
     next_seq: int = 0
     instances: Instances = field(default_factory=Instances)
     groups: Groups = field(default_factory=Groups)
+    standings: Standings = field(default_factory=Standings)
+    scopes: Scopes = field(default_factory=Scopes)
+    sent_metrics: Sent = field(default_factory=Sent)
     looked_s: float = -np.inf
+    keys: ChangelogKeys = field(default_factory=ChangelogKeys)
 
     @property
     def agents(self) -> KeyedStore:
@@ -115,33 +126,37 @@ class PartitionState:
         self.dirty[buckets] = True
 
     def take_dirty_snapshots(self) -> list[tuple[bytes, bytes]]:
-        """(key, value) of the changelog for every bucket that changed; they count as clean from now on.
+        """(`PARTITION/BUCKET`, snapshot) of every bucket that changed; they count as clean from now on.
 
         The caller holds the lock, and writes them all before it commits an offset.
         """
+        slots = {name: _by_bucket(store.buckets) for name, store in self.stores.items()}
+        silent: defaultdict[int, dict[str, Any]] = defaultdict(dict)
+        for agent, of_agent in self.silent.items():
+            silent[bucket_of(agent)][agent] = of_agent
         snapshots = []
-        for bucket in np.flatnonzero(self.dirty):
-            snapshots.append((f"{self.partition}/{bucket}".encode(), pack(self._snapshot(int(bucket)))))
+        for bucket in np.flatnonzero(self.dirty).tolist():
+            snapshot = self._snapshot(bucket, {name: of_store[bucket] for name, of_store in slots.items()})
+            snapshot.extra["silent"] = silent[bucket]
+            snapshots.append((f"{self.partition}/{bucket}".encode(), pack(snapshot)))
             self.dirty[bucket] = False
         return snapshots
 
-    def _snapshot(self, bucket: int) -> Snapshot:
+    def _snapshot(self, bucket: int, slots: Mapping[str, npt.NDArray[np.int64]]) -> Snapshot:
+        """What the bucket holds, but for the lifecycle operator's part; `slots`: of each store in the bucket."""
         snapshot = Snapshot(self.applied.of_bucket(bucket))
         for name, store in self.stores.items():
-            slots = np.flatnonzero(store.buckets == bucket)
-            keys = [store.slots.keys[slot] for slot in slots]
-            snapshot.stores[name] = StoreSnapshot(keys, {a: arrays.take(slots) for a, arrays in store.arrays.items()})
-        of_bucket = [slot for slot in np.flatnonzero(self.agents.buckets == bucket) if slot < len(self.owners)]
-        snapshot.extra["owners"] = [
-            [owner.user_id, owner.deployment_id, owner.host, owner.gateway]
-            for owner in (self.owners[slot] for slot in of_bucket)
-        ]
+            if slots[name].size:
+                keys = [store.slots.keys[slot] for slot in slots[name]]
+                columns = {array: fields.take(slots[name]) for array, fields in store.arrays.items()}
+                snapshot.stores[name] = StoreSnapshot(keys, columns)
+        agents = [(slot, self.agents.slots.keys[slot]) for slot in slots["agents"].tolist() if slot < len(self.owners)]
+        owners = [self.owners[slot] for slot, _ in agents]
+        snapshot.extra["owners"] = [[one.user_id, one.deployment_id, one.host, one.gateway] for one in owners]
         snapshot.extra["bucket"] = bucket
-        found = ((self.agents.slots.keys[slot], self.instances.by_slot.get(int(slot))) for slot in of_bucket)
-        snapshot.extra["rules"] = {agent: instances for agent, instances in found if instances}
-        told = ((self.agents.slots.keys[slot], self.instances.firings.get(int(slot))) for slot in of_bucket)
-        snapshot.extra["firings"] = {agent: firings for agent, firings in told if firings}
-        snapshot.extra["silent"] = {k: v for k, v in self.silent.items() if bucket_of(k) == bucket}
+        active, firings = self.instances.by_slot, self.instances.firings
+        snapshot.extra["rules"] = {agent: active[slot] for slot, agent in agents if active.get(slot)}
+        snapshot.extra["firings"] = {agent: firings[slot] for slot, agent in agents if firings.get(slot)}
         return snapshot
 
     def restore(self, raws: Iterable[bytes]) -> None:
@@ -171,6 +186,12 @@ class PartitionState:
         for agent in {**instances, **firings}:
             slot = int(self.agents.slots.lookup(pl.Series([agent], dtype=pl.String))[0])
             self.instances.restore(slot, instances.get(agent, {}), firings.get(agent, {}))
+
+
+def _by_bucket(buckets: npt.NDArray[np.int32]) -> list[npt.NDArray[np.int64]]:
+    """Slots of every bucket, ascending: `buckets` i4[slots]."""
+    order = np.argsort(buckets, kind="stable")
+    return np.split(order, np.searchsorted(buckets[order], np.arange(1, BUCKETS)))
 
 
 def digest(state: PartitionState) -> str:

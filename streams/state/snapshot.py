@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: the key says whose it is (`streams.state.epochs`), nothing else; so programs that read no such keys stop here."""
+_READ = (1, FORMAT_VERSION)
 _LEVEL = -3
 """Fast: most of a young state is zeros, and the rest hardly compresses."""
 
@@ -68,11 +70,11 @@ def unpack(raw: bytes) -> Snapshot:
         (length,) = struct.unpack_from("<I", data)
         head = json.loads(data[4 : 4 + length])
         version = head["version"]
-        if version == FORMAT_VERSION:
+        if version in _READ:
             return Snapshot(head["applied"], _stores(data, 4 + length, head["stores"]), head["extra"])
     except (zstandard.ZstdError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SnapshotFormatError(f"not a snapshot: {type(error).__name__}: {error}") from error
-    raise SnapshotFormatError(f"format {version}, this program reads {FORMAT_VERSION}")
+    raise SnapshotFormatError(f"format {version}, this program reads {' and '.join(map(str, _READ))}")
 
 
 def _stores(data: bytes, position: int, described_stores: Mapping[str, Any]) -> dict[str, StoreSnapshot]:

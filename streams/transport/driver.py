@@ -25,7 +25,7 @@ MAX_BATCH_RECORDS = 10_000
 """Records of one partition in one batch, rounded up to whole Kafka batches."""
 FETCH_MAX_WAIT_MS = 250
 SMALL_BATCH_RECORDS = 2_000
-LINGER_S = 0.1
+LINGER_S = 0.05
 _POLL_S = 0.5
 _RECOVERING_POLL_S = 0.02
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 import typer
-from tracked import text_of, tracked
+from tracked import ROOT, text_of, tracked
 from typer.testing import CliRunner
 
-from infra.cli.main import GROUP, app
+from infra.bench.cli import GROUP as BENCHES
+from infra.cli.main import GROUP, app, load
 
 PAGES = [path for path in tracked() if path.suffix == ".md"]
 NAMES = sorted(entry.name for entry in entry_points(group=GROUP))
@@ -24,8 +25,8 @@ def leaves() -> list[tuple[str, ...]]:
     """Every command, as the words after `fleetpulse`."""
     found: list[tuple[str, ...]] = []
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        loaded = entry.load()
-        if isinstance(loaded, typer.Typer):
+        loaded = load(entry)
+        if isinstance(entry.load(), typer.Typer):
             names = [c.name or (c.callback.__name__ if c.callback else "") for c in loaded.registered_commands]
             found += [(entry.name, name.replace("_", "-")) for name in names]
         else:
@@ -107,3 +108,11 @@ def test_commands_on_pages_exist(page: Path) -> None:
         except ValueError:  # a quotation that goes on in the next line
             wrong += problems(said.split('"')[0])
     assert wrong == []
+
+
+def test_every_benchmark_is_a_command_and_in_make_bench() -> None:
+    benches = {entry.name for entry in entry_points(group=BENCHES)}
+    assert {words[1] for words in LEAVES if words[0] == "bench"} == benches
+    listed = re.search(r"^BENCHES \?= (.+)$", text_of(ROOT / "Makefile"), re.MULTILINE)
+    assert listed is not None
+    assert set(listed[1].split()) == benches

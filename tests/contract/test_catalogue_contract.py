@@ -7,7 +7,19 @@ import re
 import pytest
 
 from infra.schema_cli import avsc_folder, read_released, read_schema
-from schemas.catalogue import ALERTS_CHANGELOG, ENVELOPE, METRICS, STREAMS_CHANGELOG, TABLES, TOPICS, Topic
+from schemas.catalogue import (
+    ACCESS_ENDED,
+    ACCESS_KEYS,
+    ACCESS_SESSIONS,
+    ALERTS_CHANGELOG,
+    ENVELOPE,
+    METRICS,
+    SAVED_VIEWS,
+    STREAMS_CHANGELOG,
+    TABLES,
+    TOPICS,
+    Topic,
+)
 from schemas.compatibility import envelope_problems, house_problems
 from schemas.registry import load_schema, released_schemas
 
@@ -31,7 +43,9 @@ def test_fingerprints_are_unique() -> None:
     assert len(set(found)) == len(found)
 
 
-@pytest.mark.parametrize("name", [*TOPICS, STREAMS_CHANGELOG, ALERTS_CHANGELOG])
+@pytest.mark.parametrize(
+    "name", [*TOPICS, STREAMS_CHANGELOG, ALERTS_CHANGELOG, ACCESS_KEYS, ACCESS_ENDED, ACCESS_SESSIONS, SAVED_VIEWS]
+)
 def test_topic_names_follow_kafka(name: str) -> None:
     """One separator, no underscore (metric names turn dots into them), within Kafka's 249 characters."""
     assert re.fullmatch(r"[a-z0-9]+(\.[a-z0-9]+)*|[a-z0-9]+(-[a-z0-9]+)*", name)

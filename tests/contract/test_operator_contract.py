@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streams.operators import anomaly, forecast, heartbeat, trust
+from streams.operators import anomaly, counters, forecast, heartbeat, trust
 from streams.operators.arrays import Field, SlotArrays
 
 Batch = dict[str, np.ndarray[Any, Any]]
@@ -101,7 +101,23 @@ def _forecast(arrays: SlotArrays, batch: Batch) -> Outputs:
     return list(zip(*(getattr(found, f.name).tolist() for f in fields(found)), strict=True))
 
 
+def _draw_counters(rng: np.random.Generator, rows: int, agents: int) -> Batch:
+    """Counters that restart in the first half of the slots, noise in the others."""
+    slots, times = _slots(rng, rows, agents), _times(rng, rows)
+    values = np.where(slots < agents / 2, (times - START_S) % 40_000, rng.normal(100, 5, rows))
+    values[rng.random(rows) < 0.05] = np.nan
+    return {"slots": slots, "values": values, "event_time_s": times}
+
+
+def _counters(arrays: SlotArrays, batch: Batch) -> Outputs:
+    found = counters.update(arrays, late_s=600.0, **batch)
+    rows = np.flatnonzero(np.isfinite(found.per_s))
+    columns = (batch["slots"], np.arange(found.per_s.size), found.per_s, found.counts)
+    return list(zip(*(column[rows].tolist() for column in columns), strict=True))
+
+
 OPERATORS = [
+    Operator("counters", counters.FIELDS, _draw_counters, _counters, ignores_doubles=True),
     Operator("trust", trust.FIELDS, _draw_trust, _trust(trust.TrustConfig()), ignores_doubles=False),
     Operator(
         "trust-classic", trust.FIELDS, _draw_trust, _trust(trust.TrustConfig(model="classic")), ignores_doubles=False

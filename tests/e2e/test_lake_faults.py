@@ -57,7 +57,7 @@ async def _die_then_finish(bootstrap: str, lake: Path, points: list[str]) -> Sou
     ],
     ids=lambda points: points[0],
 )
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 async def test_killed_between_two_steps(bootstrap: str, tmp_path: Path, points: list[str]) -> None:
     lake = tmp_path / "lake"
     source = await _die_then_finish(bootstrap, lake, points)
@@ -66,7 +66,7 @@ async def test_killed_between_two_steps(bootstrap: str, tmp_path: Path, points: 
     assert check_lake(lake)["problems"] == []
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 async def test_partitions_move_while_files_are_open(bootstrap: str, tmp_path: Path) -> None:
     """34: a second writer joins under load, then the first is killed."""
     lake = tmp_path / "lake"
@@ -94,7 +94,7 @@ async def source_moves(source: Source, publishing: asyncio.Task[None]) -> None:
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 async def test_a_zombie_names_no_file(broker_factory: BrokerFactory, tmp_path: Path) -> None:
     """15, 39: stopped past its session while it holds a buffer, woken after another has written the same records."""
     bootstrap = broker_factory("kafka").bootstrap
@@ -115,7 +115,7 @@ async def test_a_zombie_names_no_file(broker_factory: BrokerFactory, tmp_path: P
     assert check_lake(lake)["problems"] == []
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 async def test_killed_in_compaction_while_others_read(broker_factory: BrokerFactory, tmp_path: Path) -> None:
     """40: at each step every reader sees each event once."""
     bootstrap = broker_factory("tansu").bootstrap
@@ -150,7 +150,7 @@ async def test_killed_in_compaction_while_others_read(broker_factory: BrokerFact
     assert_exactly_once(lake, source)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 async def test_lost_or_stale_hints_lose_and_double_nothing(broker_factory: BrokerFactory, tmp_path: Path) -> None:
     bootstrap = broker_factory("tansu").bootstrap
     await create_catalogue(bootstrap)
@@ -182,7 +182,7 @@ async def test_lost_or_stale_hints_lose_and_double_nothing(broker_factory: Broke
     assert_exactly_once(lake, source)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 async def test_a_broker_that_lost_its_memory_begins_a_new_epoch(broker_factory: BrokerFactory, tmp_path: Path) -> None:
     broker = broker_factory("tansu")
     await create_catalogue(broker.bootstrap)

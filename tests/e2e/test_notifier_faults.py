@@ -1,6 +1,5 @@
-"""Fault 42: the notifier is killed between telling and recording, and between recording and committing.
-
-Alerts may come twice, never not at all.
+"""Faults 42 and 44: a notifier is killed between telling and recording, between recording and committing, and at a
+moment of its own under load beside a second one. Alerts may come twice, never not at all.
 """
 
 from __future__ import annotations
@@ -12,38 +11,23 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
+from alert_world import alert_bytes, publish
 from notify_world import fingerprint, receiver
 
 from infra.broker.interface import Broker
 from infra.provisioning.plan import TopicPlan
 from infra.provisioning.topics import provision
 from infra.runtime.crash import VARIABLE
-from infra.runtime.kafka import producer
-from schemas.record import encode_single_object
-from schemas.registry import topic_schema
 
 pytestmark = pytest.mark.fault
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TOPICS = ("fleet.alerts", "fleet.deliveries", "fleet.deadletter")
 
 
-async def _publish(bootstrap: str, identity: str) -> None:
-    record = {
-        "event_id": uuid4().bytes, "agent_id": "a", "user_id": "", "timestamp": NOW, "session_id": "s", "seq": 0,
-        "fingerprint": identity, "epoch": 1, "state": "firing", "name": "cpu_high", "severity": "warning",
-        "summary": "s", "starts_at": NOW, "oldest_source_timestamp": NOW, "labels": [], "evidence": [],
-    }  # fmt: skip
-    sender = producer(bootstrap, idempotent=False)
-    await sender.start()
-    try:
-        await sender.send_and_wait("fleet.alerts", encode_single_object(topic_schema("fleet.alerts"), record), key=b"a")
-    finally:
-        await sender.stop()
+async def _publish(bootstrap: str, *identities: str, partition: int = 0) -> None:
+    await publish(bootstrap, "fleet.alerts", [alert_bytes(each) for each in identities], partition)
 
 
 async def _start(bootstrap: str, channels: Path, crash_at: str) -> asyncio.subprocess.Process:
@@ -59,7 +43,7 @@ async def _start(bootstrap: str, channels: Path, crash_at: str) -> asyncio.subpr
 
 
 @pytest.mark.parametrize("point", ["notify.sent", "notify.recorded"])
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(480)
 async def test_killed_after_telling(broker_factory: Callable[[str], Broker], tmp_path: Path, point: str) -> None:
     bootstrap = broker_factory("tansu").bootstrap
     await provision(bootstrap, [TopicPlan(name, 2, 1, -1, False) for name in TOPICS])
@@ -80,3 +64,29 @@ async def test_killed_after_telling(broker_factory: Callable[[str], Broker], tmp
         await there.wait_for(lambda: len(there.told()) > len(names))
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("kind", ["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
+@pytest.mark.timeout(480)
+async def test_one_of_two_is_killed_under_load(
+    broker_factory: Callable[[str], Broker], tmp_path: Path, kind: str
+) -> None:
+    """Both share the partitions; alerts come all the while, also while nobody has those of the dead one."""
+    bootstrap = broker_factory(kind).bootstrap
+    await provision(bootstrap, [TopicPlan(name, 4, 1, -1, False) for name in TOPICS])
+    rounds = [[fingerprint() for _ in range(40)] for _ in range(12)]
+    names = {name for one in rounds for name in one}
+    async with receiver() as there:
+        channels = tmp_path / "channels.yaml"
+        more = "allow_private: true, group_by: [fingerprint], alerts_per_message: 1"
+        channels.write_text(f"version: 1\nchannels: [{{name: ops, kind: webhook, url: '{there.url}', {more}}}]\n")
+        doomed, other = await asyncio.gather(*(_start(bootstrap, channels, "") for _ in range(2)))
+        for number, one in enumerate(rounds):
+            await _publish(bootstrap, *one, partition=number % 4)
+            if number == 5:
+                await there.wait_for(lambda: len(there.requests) > 0, 60)
+                doomed.kill()
+        await there.wait_for(lambda: {identity for identity, _ in there.told()} == names, 90)
+        assert await doomed.wait() == -signal.SIGKILL
+        other.send_signal(signal.SIGTERM)
+        assert await other.wait() == 0

@@ -23,7 +23,7 @@ def environment(**more: str) -> dict[str, str]:
     return kept | more
 
 
-def until(holds: Callable[[], bool], what: str, within_s: float = 30.0) -> None:
+def until(holds: Callable[[], bool], what: str, within_s: float = 60) -> None:
     """Wait for a condition of another process, which has no way to tell us."""
     end_s = time.monotonic() + within_s
     while not holds():
@@ -43,7 +43,7 @@ class Up:
         """What it has printed so far, on both streams."""
         return self.output.read_text(errors="replace")
 
-    def wait_for(self, text: str, within_s: float = 60.0) -> None:
+    def wait_for(self, text: str, within_s: float = 180) -> None:
         """Wait until it has printed `text`."""
         until(lambda: text in self.said() or self.process.poll() is not None, text, within_s)
         assert text in self.said(), self.said()
@@ -63,26 +63,30 @@ class Up:
 
     def kill(self, *arguments: str) -> None:
         """SIGKILL a part, and wait until another one runs in its place."""
+        self.strike(signal.SIGKILL, *arguments)
+
+    def strike(self, blow: signal.Signals, *arguments: str, within_s: float = 60) -> None:
+        """Send a part a signal that ends or stops it, and wait until another one runs in its place."""
         victim = self.part(*arguments)
         assert victim is not None, f"nothing runs {arguments}"
-        victim.kill()
-        until(lambda: self.part(*arguments) not in (None, victim), f"{arguments} runs again")
+        victim.send_signal(blow)
+        until(lambda: self.part(*arguments) not in (None, victim), f"{arguments} runs again", within_s)
 
-    def end(self, within_s: float = 60.0) -> int:
+    def end(self, within_s: float = 180) -> int:
         """Ctrl-C, and the exit code."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(within_s)
 
 
 @contextlib.contextmanager
-def running_up(folder: Path, *arguments: str) -> Iterator[Up]:
+def running_up(folder: Path, *arguments: str, **variables: str) -> Iterator[Up]:
     """`fleetpulse up ARGUMENTS` with its data in `folder`; whatever is left of it at the end of the block is killed."""
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / "output.txt"
     command = [SCRIPT, "up", "--plain", "--data-dir", str(folder / "data"), *arguments]
     with output.open("wb") as sink:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, env=environment()
+            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, env=environment(**variables)
         )
     up = Up(process, output, folder / "data")
     try:
@@ -96,7 +100,7 @@ def running_up(folder: Path, *arguments: str) -> Iterator[Up]:
                 left.kill()
 
 
-def all_gone(family: list[psutil.Process], within_s: float = 15.0) -> None:
+def all_gone(family: list[psutil.Process], within_s: float = 60) -> None:
     """Every one of these has ended, or ends in time."""
     _, alive = psutil.wait_procs(family, timeout=within_s)
     assert not alive, [p.cmdline() for p in alive]

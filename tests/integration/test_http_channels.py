@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
 from notify_world import (
     Answer,
     dribbles,
@@ -25,8 +27,10 @@ from notify_world import (
 )
 
 from infra.runtime.clock import SystemClock
+from sinks.notify.addresses import is_public
 from sinks.notify.alert import Alert
 from sinks.notify.channel import DeliveryError, Notification, RefusedError
+from sinks.notify.http import HttpClient
 from sinks.notify.settings import PagerDutySettings, WebhookSettings
 from sinks.notify.try_channel import give_test_alert
 from sinks.notify.webhook import PagerDutyChannel, WebhookChannel
@@ -41,7 +45,7 @@ SECRET = "a secret of some length"
 
 
 def webhook(url: str, **more: Any) -> WebhookChannel:  # noqa: ANN401  # fields by name
-    fields: dict[str, Any] = {"allow_private": True, "timeout_s": 0.5, "secret": SECRET} | more
+    fields: dict[str, Any] = {"allow_private": True, "timeout_s": 30, "secret": SECRET} | more
     return WebhookChannel(WebhookSettings(name="ops", kind="webhook", url=url, **fields), SystemClock())
 
 
@@ -114,22 +118,22 @@ async def test_every_other_failure_ends_in_time_without_the_url(how: Answer) -> 
     began_s = time.monotonic()
     async with receiver(how) as there:
         with pytest.raises(DeliveryError) as raised:
-            await attempt(there.url)
+            await attempt(there.url, timeout_s=0.5)
     assert not raised.value.permanent
     assert "T0KEN" not in str(raised.value)
-    assert time.monotonic() - began_s < 3
+    assert time.monotonic() - began_s < 20
 
 
 async def test_one_who_does_not_read_is_left_in_time() -> None:
     async with receiver(never_reads) as there:
         big = replace(ALERT, annotations={"description": "x" * 30_000_000})
         with pytest.raises(DeliveryError, match="no answer within"):
-            await attempt(there.url, Notification([big]))
+            await attempt(there.url, Notification([big]), timeout_s=0.5)
 
 
 async def test_an_answer_without_end_is_cut_off() -> None:
     async with receiver(endless) as there:
-        assert await attempt(there.url, timeout_s=5) == 200
+        assert await attempt(there.url) == 200
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"])
@@ -141,6 +145,38 @@ async def test_private_addresses_are_refused_by_number_and_by_name(host: str) ->
     assert "T0KEN" not in str(raised.value)
     assert "allow_private" in str(raised.value)
     assert raised.value.permanent
+
+
+class Rebinding(AbstractResolver):
+    """A name server in the attacker's hand: the first answer is public, all later ones are loopback."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self.asked += 1
+        address = "8.8.8.8" if self.asked == 1 else "127.0.0.1"
+        return [ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+
+
+async def test_a_name_that_is_public_when_it_is_checked_and_loopback_when_it_is_connected_to() -> None:
+    resolver = Rebinding()
+    async with receiver() as there:
+        [checked] = await resolver.resolve("rebind.example", there.port)
+        assert is_public(checked["host"])  # whoever checks before connecting would let it pass
+        client = HttpClient(allow_private=False, timeout_s=2, parallel=1, resolver=resolver)
+        with pytest.raises(RefusedError, match="allow_private"):
+            await client.post(f"http://rebind.example:{there.port}/T0KEN", b"{}")
+        await client.close()
+        assert (resolver.asked, there.connections) == (2, 0)
+        allowed = HttpClient(allow_private=True, timeout_s=2, parallel=1, resolver=resolver)
+        assert await allowed.post(f"http://rebind.example:{there.port}/T0KEN", b"{}") == 200
+        await allowed.close()
 
 
 async def test_nobody_listens(unused_tcp_port: int) -> None:

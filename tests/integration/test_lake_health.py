@@ -13,10 +13,11 @@ from lake_world import Source, create_catalogue
 from infra.broker.interface import Broker
 from infra.health import HealthStatus
 from sinks.lake.health import LakeHealth
-from sinks.lake.service import LakeOptions, LakeService
+from sinks.lake.options import LakeOptions
+from sinks.lake.service import LakeService
 
 
-async def until(holds: Callable[[], bool], what: str, within_s: float = 20.0) -> None:
+async def until(holds: Callable[[], bool], what: str, within_s: float = 60) -> None:
     """Wait for something that the service's own tasks bring about."""
     end_s = time.monotonic() + within_s
     while not holds():

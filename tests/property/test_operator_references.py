@@ -39,6 +39,7 @@ def _reference(config: anomaly.AnomalyConfig, values: list[float], times: list[f
         b = int(now // 3600) % 24
         if not s:
             s = {"o": f32(value), "n": 1, "since": config.refractory + 1, "m": 0.0, "X": 0.0, "habit": 0.0, "calm": 0.0}
+            s["R"] = 0.0
             s |= {"H": [0.0] * 3, "V": [0.0] * 3, "raw": (0.0, 0.0), "smooth": (0.0, 0.0)}
             count[b] = 1 if learn else count[b]
             continue
@@ -74,18 +75,23 @@ def _reference(config: anomaly.AnomalyConfig, values: list[float], times: list[f
             over = max(y - hi, lo - y) - floor - (config.habit * s["habit"] if young else 0.0)
             if over > 0:
                 o = over / max(hi - lo, floor) if max(hi - lo, floor) > 0 else math.inf
-                score += 8.0 if o > 10 else min(max(4 + 2 * math.log10(10 * max(o, 1e-4)), 0.0), 8.0)
-            d = 0.5 * (1 - 2 ** (-pace / 50000)) * (hi - lo)
+                believed = math.log(max(n, 2) / 2) / math.log(config.outlasted / 2) if n < config.outlasted else 1.0
+                score += believed * (8.0 if o > 10 else min(max(4 + 2 * math.log10(10 * max(o, 1e-4)), 0.0), 8.0))
+            d = 0.5 * (1 - 2 ** (-pace / config.range_steps)) * (hi - lo)
             s[name] = (float(f32(min(lo + d, y))), float(f32(max(hi - d, y))))
         s["habit"] = float(f32(s["habit"] + 0.1 * (beyond - s["habit"])))
         rested = abs(s["since"]) > config.refractory or (lasting >= config.strong and s["since"] < 0)
-        if score >= config.threshold * (1 + config.caution / n) and rested and n >= config.warm_up:
-            excess = score / (config.threshold * (1 + config.caution / n))
+        repeats = s["R"] * math.exp(-pace / config.repeat_steps)
+        limit = config.threshold * (1 + config.caution / n) * (1 + config.repeat_cost * repeats)
+        if score >= limit and rested and n >= config.warm_up:
+            excess = score / limit
+            repeats = min(repeats + 1, config.repeat_most)
             doubt = 0.5 / excess * max(1 - lasting / config.strong, 0.0)
             flags.append((at, score, lasting, (1 - doubt) * (1 - 1 / math.sqrt(2 * n))))
             s["since"] = 1 if lasting >= config.strong else -1
         else:
             s["since"] += 1 if s["since"] >= 0 else -1
+        s["R"] = float(f32(repeats))
         s["n"] = n + 1
         s["m"] = float(f32(s["m"] + max(0.003 * pace, 1 / (n + 1)) * r))
         if learn:
@@ -107,6 +113,7 @@ readings = st.one_of(
         [
             anomaly.AnomalyConfig(refractory=5),
             anomaly.AnomalyConfig(warm_up=3),
+            anomaly.AnomalyConfig(refractory=2, repeat_steps=20.0, repeat_most=3.0),
             anomaly.AnomalyConfig(settled=20.0, refractory=5),
             anomaly.PUBLISHED,
         ]
@@ -142,21 +149,40 @@ def test_scoring_every_value_changes_no_flag(values: list[float], step_s: float)
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_anomaly_bounds_hold_what_would_not_have_been_flagged_by_trend(data: st.DataObject) -> None:
-    """The value lies outside [lower, upper] exactly where the trend terms alone reach the threshold."""
+    """The value lies outside [lower, upper] exactly where the trend terms alone reach the threshold.
+
+    Not after a run of strange values, which alone brings them there: then the bounds are as far apart on both sides.
+    """
     noise = data.draw(hnp.arrays(np.float64, 60, elements=st.floats(-1, 1)))
     jump = data.draw(st.floats(3, 100))
     values = 100 + 5 * noise
     values[50:] += jump
-    config = anomaly.AnomalyConfig(refractory=0, range_share=0.0)
+    config = anomaly.AnomalyConfig(refractory=0, range_share=0.0, repeat_cost=0.0)
     arrays = SlotArrays(anomaly.fields(1), 1)
     flags = anomaly.update(config, arrays, np.zeros(60, np.int32), values[:, None], START_S + np.arange(60.0))
     count = flags.row.astype(np.float64)
     limit = config.threshold * (1 + config.caution / count)
     outside = (flags.value < flags.lower) | (flags.value > flags.upper)
-    clear = np.abs(flags.trend - limit) > 1e-6 * limit
+    calm_past = np.abs(flags.upper + flags.lower - 2 * flags.expected) > 1e-9 * (flags.upper - flags.lower)
+    clear = calm_past & (np.abs(flags.trend - limit) > 1e-6 * limit)
     np.testing.assert_array_equal(outside[clear], (flags.trend >= limit)[clear])
     np.testing.assert_allclose(flags.score, flags.trend + flags.term_record + flags.term_record_smooth)
-    assert (flags.lower <= flags.upper).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(readings, st.integers(1, 30)), min_size=2, max_size=12),
+    st.sampled_from([1.0, 300.0, 3600.0]),
+    st.sampled_from([anomaly.AnomalyConfig(), anomaly.AnomalyConfig(threshold=0.5), anomaly.PUBLISHED]),
+)
+def test_what_was_expected_lies_within_the_bounds(
+    runs: list[tuple[float, int]], step_s: float, config: anomaly.AnomalyConfig
+) -> None:
+    """After any runs of strange values."""
+    values = np.concatenate([np.full(long, value, np.float64) for value, long in runs])[:, None]
+    slots, times = np.zeros(len(values), np.int32), START_S + step_s * np.arange(len(values))
+    found = anomaly.update_and_score(config, SlotArrays(anomaly.fields(1), 1), slots, values, times).found
+    assert ((found.lower <= found.expected) & (found.expected <= found.upper)).all()
 
 
 evidence = st.lists(

@@ -37,10 +37,10 @@ class Foreground:
 
 
 @contextlib.contextmanager
-def running(data_dir: Path, *arguments: str) -> Iterator[Foreground]:
+def running(data_dir: Path, *arguments: str, **more: str) -> Iterator[Foreground]:
     """Run a command that stays, from its ready line on; killed at the end if it still runs."""
     with subprocess.Popen(
-        [SCRIPT, *arguments], stdout=subprocess.PIPE, text=True, env=environment(data_dir)
+        [SCRIPT, *arguments], stdout=subprocess.PIPE, text=True, env=environment(data_dir, **more)
     ) as process:
         try:
             assert process.stdout is not None

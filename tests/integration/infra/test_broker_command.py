@@ -14,9 +14,17 @@ from commands import fleetpulse, running
 
 from infra.broker.handshake import answers
 from infra.broker.ports import LOOPBACK, free_port
-from schemas.catalogue import ALERTS_CHANGELOG, STREAMS_CHANGELOG, TOPICS
+from schemas.catalogue import (
+    ACCESS_ENDED,
+    ACCESS_KEYS,
+    ACCESS_SESSIONS,
+    ALERTS_CHANGELOG,
+    SAVED_VIEWS,
+    STREAMS_CHANGELOG,
+    TOPICS,
+)
 
-CHANGELOGS = (STREAMS_CHANGELOG, ALERTS_CHANGELOG)
+CHANGELOGS = (STREAMS_CHANGELOG, ACCESS_KEYS, ACCESS_ENDED, ACCESS_SESSIONS, ALERTS_CHANGELOG, SAVED_VIEWS)
 
 KINDS = ["tansu", pytest.param("kafka", marks=pytest.mark.kafka)]
 
@@ -35,7 +43,7 @@ def test_ready_line_status_and_a_clean_end(tmp_path: Path) -> None:
         told = json.loads(fleetpulse(tmp_path, "broker", "status", "--json").stdout)
         assert told["serving"]["bootstrap"] == started.ready["bootstrap"]
         started.process.send_signal(signal.SIGINT)
-        assert started.process.wait(20) == 0
+        assert started.process.wait(60) == 0
     assert not answers(started.ready["bootstrap"])
     assert json.loads(fleetpulse(tmp_path, "broker", "status", "--json").stdout)["serving"] is None
 
@@ -113,4 +121,4 @@ def test_the_broker_does_not_outlive_a_killed_parent(tmp_path: Path, kind: str) 
 def test_a_broker_that_dies_ends_its_command_with_an_error(tmp_path: Path, kind: str) -> None:
     with running(tmp_path, "broker", "start", "--broker", kind) as started:
         os.kill(started.ready["pid"], signal.SIGKILL)
-        assert started.process.wait(20) == 2
+        assert started.process.wait(60) == 2

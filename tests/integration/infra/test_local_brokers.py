@@ -19,7 +19,6 @@ from infra.provisioning.topics import list_topics, provision
 from infra.runtime.errors import BrokerStartError
 from infra.runtime.kafka import MAX_MESSAGE_BYTES, consumer, producer, supports_idempotence
 from infra.runtime.settings import load_settings
-from schemas.catalogue import ALERTS_CHANGELOG, STREAMS_CHANGELOG, TOPICS
 
 BrokerFactory = Callable[[str], Broker]
 FreshTopics = Callable[..., Awaitable[list[str]]]
@@ -39,7 +38,7 @@ async def _first(bootstrap: str, topic: str) -> bytes | None:
     client = consumer(bootstrap, topic, max_partition_fetch_bytes=MAX_MESSAGE_BYTES)
     await client.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return (await client.getone()).value
     finally:
         await client.stop()
@@ -73,7 +72,7 @@ async def test_a_stopped_broker_starts_again_on_its_port(broker_factory: BrokerF
     broker = broker_factory(kind)
     bootstrap = broker.bootstrap
     plans = plan_topics(load_settings(partitions=2), [TopicPlan("extra", 3, 1, compacted=True)])
-    assert await provision(bootstrap, plans) == sorted([*TOPICS, STREAMS_CHANGELOG, ALERTS_CHANGELOG, "extra"])
+    assert await provision(bootstrap, plans) == sorted(plan.name for plan in plans)
     broker.start()  # nothing: it runs
     broker.stop()
     broker.stop()  # nothing: it does not

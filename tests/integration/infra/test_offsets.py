@@ -12,8 +12,9 @@ from infra.broker.interface import Broker
 from infra.provisioning.plan import plan_topics
 from infra.provisioning.topics import provision
 from infra.runtime.kafka import consumer, producer
+from infra.runtime.offsets import OffsetReader, Offsets
 from infra.runtime.settings import load_settings
-from infra.supervisor.offsets import OffsetReader, Offsets, drained
+from infra.supervisor.offsets import drained
 from schemas.catalogue import TOPICS
 
 GROUP, TOPIC = "a-group", "fleet.logs"
@@ -29,7 +30,7 @@ async def fresh_broker(request: pytest.FixtureRequest, broker_factory: Callable[
 
 @pytest.fixture
 async def reader(fresh_broker: Broker) -> AsyncIterator[OffsetReader]:
-    found = OffsetReader(fresh_broker.bootstrap, {GROUP: [TOPIC], "another": tuple(TOPICS)})
+    found = OffsetReader(fresh_broker.bootstrap, {GROUP: [TOPIC], "another": tuple(TOPICS)}, TOPICS)
     await found.start()
     yield found
     await found.stop()
@@ -52,7 +53,7 @@ async def commit(broker: Broker, offsets: dict[int, int]) -> None:
 
 
 async def test_what_is_committed_is_no_lag(fresh_broker: Broker, reader: OffsetReader) -> None:
-    assert await drained(reader, GROUP, [TOPIC], 5)  # nothing is there to be read
+    assert await drained(reader, [GROUP], 5)  # nothing is there to be read
     await publish(fresh_broker, {0: 3, 1: 5})
     offsets = await reader.read()
     assert offsets.total(TOPIC) == 8
@@ -62,8 +63,8 @@ async def test_what_is_committed_is_no_lag(fresh_broker: Broker, reader: OffsetR
     offsets = await reader.read()
     assert offsets.lag(GROUP, [TOPIC]) == 1
     assert offsets.lag("another", TOPICS) == 8
-    assert not await drained(reader, GROUP, [TOPIC], 1.6)
-    waiting = asyncio.create_task(drained(reader, GROUP, [TOPIC], 20))
+    assert not await drained(reader, [GROUP], 1.6)
+    waiting = asyncio.create_task(drained(reader, [GROUP], 20))
     await commit(fresh_broker, {1: 5})
     assert await waiting
     assert (await reader.read()).lag(GROUP, [TOPIC]) == 0

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from infra.broker.interface import Broker
 from infra.health import Component, Health, HealthStatus, publishing
 from infra.provisioning.plan import plan_topics
@@ -54,7 +56,7 @@ class Watch:
         self._books = {topic: SchemaBook(TOPICS[topic].schema) for topic in topics}
         self.rows: list[Row] = []
 
-    async def until(self, holds: Callable[[list[Row]], bool], within_s: float = 30.0) -> list[Row]:
+    async def until(self, holds: Callable[[list[Row]], bool], within_s: float = 60) -> list[Row]:
         """Read on until the rows so far satisfy a condition."""
         end_s = time.monotonic() + within_s
         while not holds(self.rows):
@@ -93,7 +95,10 @@ async def test_a_session_of_beats_and_metrics(broker_factory: Callable[[str], Br
             work.now, work.done = Health(HealthStatus.DEGRADED, "slow"), 5
             work.tell(work.now)
             await watch.until(lambda rows: any(row.get("status") == "degraded" for row in rows))
-        rows = await watch.until(lambda rows: any(row.get("status") == "stopping" for row in rows))
+        # Its metrics are in another topic: they may be read after it.
+        rows = await watch.until(
+            lambda rows: len(rows) in {r["seq"] + 1 for r in rows if r.get("status") == "stopping"}
+        )
     assert numbers(rows) == list(range(len(rows)))
     assert {row["agent_id"] for row in rows} == {"fleetpulse:test:one"}
     beats = [row for row in rows if "status" in row]
@@ -101,6 +106,20 @@ async def test_a_session_of_beats_and_metrics(broker_factory: Callable[[str], Br
     assert beats[-1]["seq"] == len(rows) - 1
     assert [beat["progress"] for beat in beats][-1] == 5
     assert any(metric["name"] == "lag" for row in rows for metric in row.get("custom", []))
+
+
+async def test_who_was_started_again_says_how_often_and_since_when_it_runs(
+    broker_factory: Callable[[str], Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = await served(broker_factory)
+    monkeypatch.setenv("FLEETPULSE_RESTARTS", "2")
+    async with (
+        Watch.of(broker.bootstrap, "fleet.metrics") as watch,
+        publishing(Work(), broker.bootstrap, process="test", instance="one", interval_s=3600),
+    ):
+        [row] = await watch.until(lambda rows: len(rows) == 1)
+    assert {"name": "restarts", "value": 2.0} in row["custom"]
+    assert row["uptime"] >= 0
 
 
 async def test_a_health_that_changes_is_told_at_once(broker_factory: Callable[[str], Broker]) -> None:
@@ -112,22 +131,23 @@ async def test_a_health_that_changes_is_told_at_once(broker_factory: Callable[[s
     ):
         await watch.until(lambda rows: len(rows) == 1)
         work.now = Health(HealthStatus.FAILED, "gone")
-        await watch.until(lambda rows: rows[-1]["status"] == "failed", 5)
+        await watch.until(lambda rows: rows[-1]["status"] == "failed")
 
 
 async def test_a_broker_that_is_away_disturbs_nobody_and_leaves_no_hole(
     broker_factory: Callable[[str], Broker],
 ) -> None:
     broker = await served(broker_factory)
-    async with publishing(Work(), broker.bootstrap, process="test", instance="one", interval_s=0.2):
+    # What the broker took and nobody has read goes with it: the next round has to be far away when it is killed.
+    async with publishing(Work(), broker.bootstrap, process="test", instance="one", interval_s=2):
         async with Watch.of(broker.bootstrap, "fleet.heartbeats", "fleet.metrics") as watch:
             await watch.until(lambda rows: len(rows) >= 4)
+            broker.kill()
             seen = set(numbers(watch.rows))
-        broker.kill()
         await asyncio.sleep(1.0)
         broker.restart()
         async with Watch.of(broker.bootstrap, "fleet.heartbeats", "fleet.metrics") as watch:
-            rows = await watch.until(lambda rows: bool(rows) and max(numbers(rows)) >= max(seen) + 6)
+            rows = await watch.until(lambda rows: bool(rows) and len(seen | set(numbers(rows))) >= 8)
     seen |= set(numbers(rows))
     assert seen == set(range(max(seen) + 1))
 
@@ -152,7 +172,7 @@ async def process(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subpro
         )
     try:
         assert child.stdout is not None
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             line = await child.stdout.readline()
         assert line, (folder / f"{arguments[0]}.log").read_text()[-3000:]
         assert json.loads(line)["event"] == "ready"
@@ -167,6 +187,7 @@ def says(agent: str, status: str) -> Callable[[list[Row]], bool]:
     return lambda rows: any(row["agent_id"].startswith(agent) and row["status"] == status for row in rows)
 
 
+@pytest.mark.fault
 async def test_a_lake_writer_that_is_stopped_is_missed_and_one_that_goes_on_is_seen(
     broker_factory: Callable[[str], Broker], tmp_path: Path
 ) -> None:
@@ -175,6 +196,7 @@ async def test_a_lake_writer_that_is_stopped_is_missed_and_one_that_goes_on_is_s
     where = ("--bootstrap", broker.bootstrap)
     async with (
         process(tmp_path, "stream-worker", *where),
+        process(tmp_path, "alert-manager", *where),
         process(tmp_path, "lake", "write", *where) as writer,
         Watch.of(broker.bootstrap, "fleet.status") as status,
         Watch.of(broker.bootstrap, "fleet.alerts") as alerts,

@@ -16,6 +16,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from infra.broker.interface import Broker
+from infra.health.pulse import read_pulse
 from infra.provisioning.plan import TopicPlan
 from infra.provisioning.topics import provision
 from infra.runtime import kafka
@@ -75,13 +76,19 @@ def test_it_works_until_it_is_asked_to_stop(broker_factory: Callable[[str], Brok
     broker = broker_factory("tansu")
     asyncio.run(create_topics(broker.bootstrap))
     env = os.environ | {"FLEETPULSE_BOOTSTRAP": broker.bootstrap, "FLEETPULSE_DATA_DIR": str(tmp_path)}
+    pulse = tmp_path / "pulse.json"
+    env["FLEETPULSE_PULSE_FILE"] = str(pulse)
     options = ["--every", "50ms"]
     with subprocess.Popen([*COMMAND, *options], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         assert child.stdout is not None
         assert json.loads(child.stdout.readline())["event"] == "ready"
         asyncio.run(read(broker.bootstrap, {"fleet.runs": 40, "fleet.heartbeats": 2}))
+        sign = read_pulse(pulse)
+        assert sign is not None
+        assert (sign.pid, sign.health, sign.progress > 0) == (child.pid, "healthy", True)
         child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=30) == 0
+        assert child.wait(timeout=60) == 0
+    assert not pulse.exists()
     (account_path,) = (tmp_path / "accounts").iterdir()
     (session,) = json.loads(account_path.read_text())["sessions"]
     assert session["issued"] == session["acknowledged"] > 100

@@ -33,8 +33,9 @@ async def with_topics(broker: Broker) -> None:
 
 
 def environment(tmp_path: Path, bootstrap: str) -> dict[str, str]:
-    """Settings of the child."""
-    return os.environ | {"FLEETPULSE_BOOTSTRAP": bootstrap, "FLEETPULSE_DATA_DIR": str(tmp_path)}
+    """Settings of the child; what it says of itself would stand between the events that its account claims."""
+    given = {"FLEETPULSE_BOOTSTRAP": bootstrap, "FLEETPULSE_DATA_DIR": str(tmp_path), "FLEETPULSE_SELF_AUDIT": "false"}
+    return os.environ | given
 
 
 async def read_all(bootstrap: str, account: dict[str, Any]) -> list[dict[str, Any]]:
@@ -64,7 +65,8 @@ def account_of(tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "seconds", "incidents"), [("tansu", 10, 11), pytest.param("kafka", 3, 0, marks=pytest.mark.kafka)]
+    ("kind", "seconds", "incidents"),
+    [pytest.param("tansu", 10, 13, marks=pytest.mark.fault), pytest.param("kafka", 3, 0, marks=pytest.mark.kafka)],
 )
 def test_what_the_account_claims_is_on_the_broker(
     broker_factory: Callable[[str], Broker], kind: str, seconds: int, incidents: int, tmp_path: Path
@@ -106,13 +108,36 @@ def test_a_signal_ends_it_cleanly_and_filling_counts(broker_factory: Callable[[s
         assert child.stdout is not None
         assert json.loads(child.stdout.readline())["event"] == "ready"
         child.send_signal(signal.SIGTERM)
-        assert child.wait(timeout=30) == 0
+        assert child.wait(timeout=60) == 0
     account = account_of(tmp_path)
     assert account["published"] == account["issued"]
     assert account["published"]["fleet.heartbeats"] >= 20
     fill = ["--fill", "fleet.metrics", "--events", "2500", "--agents", "100"]
     done = subprocess.run([*COMMAND, *fill], env=env, capture_output=True, check=True, timeout=60)
     assert json.loads(done.stdout)["events"] == 2_500
+
+
+def test_the_truth_says_when_the_fleet_was_held_up(broker_factory: Callable[[str], Broker], tmp_path: Path) -> None:
+    """A broker that stands still for a while makes beats late: that is the simulator's doing, not the agents'."""
+    broker = broker_factory("tansu")
+    asyncio.run(with_topics(broker))
+    truth = tmp_path / "truth.json"
+    options = ["--agents", "20", "--rate", "200", "--no-incidents", "--truth", str(truth)]
+    env = environment(tmp_path, broker.bootstrap)
+    with subprocess.Popen([*COMMAND, *options], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        assert child.stdout is not None
+        assert json.loads(child.stdout.readline())["event"] == "ready"
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            while not (truth.exists() and json.loads(truth.read_text())["held_up_us"]):
+                assert child.poll() is None
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=60) == 0
+    told = json.loads(truth.read_text())
+    (begin_us, end_us), *_ = told["held_up_us"]
+    assert told["started_at_us"] - 1e6 <= begin_us <= end_us - 1e6
 
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:

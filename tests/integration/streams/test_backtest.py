@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from lake_world import create_catalogue, rows, until, writer
 from stream_world import event
 
@@ -25,6 +26,7 @@ rules:
 """
 
 
+@pytest.mark.slow
 async def test_what_would_have_fired_on_what_landed(broker_factory: Callable[[str], Broker], tmp_path: Path) -> None:
     bootstrap, lake = broker_factory("tansu").bootstrap, tmp_path / "lake"
     await create_catalogue(bootstrap)
@@ -40,9 +42,16 @@ async def test_what_would_have_fired_on_what_landed(broker_factory: Callable[[st
     rules = tmp_path / "rules.yaml"
     rules.write_text(RULES)
     command = [SCRIPT, "backtest", "--rules", str(rules), "--since", "1h", "--lake", str(lake), "--json"]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True, timeout=60)
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True, timeout=150)
     found = json.loads(done.stdout)
     assert found["rows"] == 3
     assert found["rules"] == {"hot": {"matched": 0, "only_then": 0, "only_now": 1, "would_fire": 1}}
     assert [one["agent_id"] for one in found["only_now"]] == ["b"]
-    assert b"1 of 1: " in done.stderr
+    assert done.stderr == b""
+    done = await asyncio.to_thread(subprocess.run, command[:-1], capture_output=True, check=True, timeout=150)
+    assert b"100% up to " in done.stderr.splitlines()[-1]
+    brief = [*command, "--examples", "0", "--json-progress"]
+    done = await asyncio.to_thread(subprocess.run, brief, capture_output=True, check=True, timeout=150)
+    assert (json.loads(done.stdout)["only_now"], list(json.loads(done.stdout)["per_hour"])) == ([], ["hot"])
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert (last["event"], last["rows"], last["share"], last["left_s"]) == ("progress", 3, 1.0, 0.0)

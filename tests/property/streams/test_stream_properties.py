@@ -32,7 +32,8 @@ def _log(topic: str) -> list[bytes | None]:
         more: dict[str, object] = {"seq": number}
         if topic == "fleet.metrics":
             more |= values | {"compliance_rate": 0.75, "policy_checks": 4}
-            more["custom"] = [{"name": "q", "value": values["cpu_usage"]}] if number % 3 == 0 else []
+            noise, counter = {"name": "q", "value": values["cpu_usage"]}, {"name": "total", "value": float(number)}
+            more["custom"] = [counter] + ([noise] if number % 3 == 0 else [])
         elif topic == "fleet.violations":
             more["severity"] = ("low", "high", "critical")[number % 3]
         else:

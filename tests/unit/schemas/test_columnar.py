@@ -226,8 +226,8 @@ def test_a_prefix_that_only_looks_alike_is_refused_in_any_company(prefix: bytes)
 
 def test_a_fingerprint_that_is_no_number_as_a_double() -> None:
     """Fingerprints are compared as bytes, also where those are a NaN."""
-    nan = WriterSchema(RUN.name, RUN.raw, RUN.parsed, 0x7FF8_0000_0000_0001)
-    other = WriterSchema(RUN.name, RUN.raw, RUN.parsed, 0x7FF8_0000_0000_0002)
+    nan = WriterSchema(RUN.name, RUN.raw, 0x7FF8_0000_0000_0001)
+    other = WriterSchema(RUN.name, RUN.raw, 0x7FF8_0000_0000_0002)
     book = book_reading(RUN, nan)
     values = encoded(nan, 3)
     assert decode_batch(book, values).frame["seq"].to_list() == [0, 1, 2]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import struct
+from typing import Any
 
 import pytest
 from fastavro.schema import to_parsing_canonical_form
 
 from infra.schema_cli import avsc_folder
+from schemas.fingerprint import OtherShapeError, crc64_of
 from schemas.registry import SchemaBook, WriterSchema, load_schema, make_schema, released_schemas, topic_schema
 
 EMPTY = 0xC15D213AA4D7A795
@@ -51,6 +53,27 @@ def test_a_known_vector_of_a_record() -> None:
 def test_fingerprints_of_ours(name: str) -> None:
     schema = load_schema(name)
     assert schema.crc64 == crc64_avro(to_parsing_canonical_form(json.loads(json.dumps(dict(schema.raw)))).encode())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fingerprints_need_no_fastavro(name: str) -> None:
+    for schema in (load_schema(name), *released_schemas(name)):
+        assert crc64_of(schema.raw) == schema.crc64 == make_schema(schema.raw).crc64
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"type": "record", "name": "a.b", "fields": []},
+        {"type": "enum", "name": "b", "symbols": ["A"]},
+        {"type": "record", "name": "b", "fields": [{"name": "x", "type": {"type": "map", "values": "long"}}]},
+        {"type": "record", "name": "b", "fields": [{"name": "x", "type": ["null", "b"]}]},
+        {"name": "b"},
+    ],
+)
+def test_fingerprints_of_other_shapes_are_fastavros_to_make(raw: dict[str, Any]) -> None:
+    with pytest.raises(OtherShapeError):
+        crc64_of(raw)
 
 
 def test_docs_and_defaults_do_not_change_a_fingerprint_types_do() -> None:

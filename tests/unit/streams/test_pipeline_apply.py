@@ -39,8 +39,8 @@ def test_evidence_becomes_one_score_and_an_alert_with_the_next_tick() -> None:
     [scores] = outputs.messages
     row = decode_record(SchemaBook("trust"), scores.values[0])
     assert (scores.topic, scores.keys, row["violations"]) == ("fleet.trust", [b"a"], 2)
-    [alert] = outputs.rows["fleet.alerts"]
-    assert (alert["name"], alert["state"], alert["severity"]) == ("trust_low", "firing", "critical")
+    [alert] = [row for row in outputs.rows["fleet.signals"] if row["kind"] != "summary"]
+    assert (alert["name"], alert["kind"], alert["severity"]) == ("trust_low", "firing", "critical")
     assert alert["epoch"] == 1
     assert not line.tick(state, NOW_S + 0.4, beats_until_s=None, steps_until_s=None)
 

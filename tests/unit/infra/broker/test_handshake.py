@@ -26,7 +26,7 @@ def _listener(reply: bytes | None) -> Iterator[str]:
                 with connection:
                     connection.recv(1024)
                     if reply is None:
-                        done.wait(5)
+                        done.wait(60)
                     else:
                         connection.sendall(reply)
 
@@ -67,7 +67,7 @@ def test_what_does_not_speak_kafka_does_not_answer(reply: bytes) -> None:
 
 def test_an_answer_with_a_broker_is_one() -> None:
     with _listener(_answer(0x464C5054, brokers=1)) as address:
-        assert answers(address, timeout_s=1)
+        assert answers(address, timeout_s=30)
         assert any_answers(f"{LOOPBACK}:{free_port()},{address}")
 
 

@@ -49,3 +49,11 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_group_has_the_commands_that_other_parts_add_once() -> None:
+    (entry,) = main.entry_points(group=main.GROUP, name="alerts")
+    for _ in range(2):
+        names = [command.name for command in main.load(entry).registered_commands]
+        assert names.count("history") == 1
+        assert "list" in names

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.doctor import machine
 from infra.doctor.machine import (
     docker_answers,
     docker_engine,
@@ -37,6 +38,13 @@ def test_requirements_by_extra() -> None:
         "probe": ["psutil", "nvidia-ml-py"],
         "sinks": ["tomli"],
     }
+
+
+def test_what_is_optional_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_installed", lambda package: None)
+    found = {finding.name: finding.state for finding in machine.packages()}
+    assert found["packages:presidio"] == "ok"
+    assert found["packages:gateway"] == "missing"
 
 
 def test_the_extras_of_the_installed_package() -> None:

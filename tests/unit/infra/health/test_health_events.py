@@ -45,6 +45,10 @@ def test_a_session_is_numbered_over_both_topics_and_ends_with_stopping() -> None
     assert read(maker().beat(Health(), 0, NOW_S))["session_id"] != rows[0]["session_id"]
 
 
+def test_metrics_say_since_when_the_process_runs() -> None:
+    assert read(maker().metrics({}, NOW_S + 12.5))["uptime"] == 12.5
+
+
 def test_counters_become_rates() -> None:
     events = maker()
     assert custom(events.metrics({"rows_total": 100, "lag": 3}, NOW_S)) == {"lag": 3.0}

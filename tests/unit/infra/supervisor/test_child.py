@@ -14,13 +14,16 @@ import pytest
 
 from infra.supervisor import child as children
 from infra.supervisor.child import Child, ChildError
+from infra.supervisor.watch import keep_alive
 
 PROGRAM = """#!{python}
-import json, signal, sys, time
-def ready(): print(json.dumps({{"event": "ready", "number": 7}}), flush=True)
+import json, os, signal, sys, time
+def ready(more=""): print(json.dumps({{"event": "ready", "number": 7}}) + more, flush=True)
 match sys.argv[1]:
     case "serve":
-        print("before", flush=True); ready(); print("after", flush=True); signal.pause()
+        print("before", flush=True); ready("\\nafter"); signal.pause()
+    case "count":
+        print(os.environ["FLEETPULSE_RESTARTS"], flush=True); ready(); signal.pause()
     case "long-line":
         sys.stdout.write("x" * 3_000_000 + "\\n"); ready(); signal.pause()
     case "stubborn":
@@ -77,6 +80,20 @@ async def test_it_can_be_started_again(made: list[Child], tmp_path: Path) -> Non
     assert child.pid not in (None, first)
 
 
+async def test_it_knows_how_often_it_was_started_again(made: list[Child], tmp_path: Path) -> None:
+    child = await start(made, tmp_path, "count")
+    await child.wait_ready(10)
+    assert child.lines == ["0"]
+    kept = asyncio.create_task(keep_alive(child))
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGKILL)
+    async with asyncio.timeout(60):
+        while child.lines != ["0", "1"]:
+            child.sample()
+            await asyncio.sleep(0.02)
+    kept.cancel()
+
+
 async def test_who_does_not_stop_is_killed(made: list[Child], tmp_path: Path) -> None:
     child = await start(made, tmp_path, "stubborn")
     await child.wait_ready(10)
@@ -109,7 +126,7 @@ async def test_a_line_without_end_does_not_hold_it_up(made: list[Child], tmp_pat
 async def test_what_it_uses_is_measured(made: list[Child], tmp_path: Path) -> None:
     child = await start(made, tmp_path, "burn")
     await child.wait_ready(10)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while child.cost.cpu_s < 0.2 or child.cost.peak_rss_bytes < 1_000_000:
             child.sample()
             await asyncio.sleep(0.02)

@@ -34,9 +34,10 @@ FULL = Picture(
     lowest_trust=[("agent-17", 0.123), ("agent-2", 0.65)],
     alerts=[alert(), alert(state="resolved", name="tool_loop")],
     firing=1,
+    suppressed=17,
     ledger={"published": 1_000, "landed": 990, "duplicates": 2, "dead_letters": 3},
     ledger_counted_s=3_720,
-    processes={"broker": "running", "lake-writer": "restarting"},
+    processes={"broker": "running", "lake-writer": "restarting", "notifier": "degraded: 9 alerts wait"},
 )
 
 
@@ -50,12 +51,13 @@ def test_all_of_it_is_there() -> None:
         "198 online",
         "1 offline",
         "0.123 agent-17",
-        "Alerts (1 firing)",
+        "Alerts (1 firing, 17 more within incidents or silenced)",
         "agent_down",
         "streams 12,000",
         "published 1,000  landed 990  on the way or missing 10  duplicates removed 2  dead letters 3",
         "(3 s ago)",
         "lake-writer (restarting)",
+        "notifier (degraded: 9 alerts wait)",
     ):
         assert told in text
     assert all(topic in text for topic in TOPICS)
@@ -81,6 +83,7 @@ def test_a_message_takes_the_place_of_the_hint() -> None:
     text = shown(Picture(message="the broker does not answer [x]"))
     assert "the broker does not answer [x]" in text
     assert "Ctrl-C stops" not in text
+    assert "It stops along the flow" in shown(Picture(stopping=True))
 
 
 def test_one_line_for_pipes() -> None:

@@ -17,7 +17,9 @@ from producers.sdk.config import make_config
     [
         ({"agent_id": ""}, "agent_id"),
         ({"agent_id": "line\nbreak"}, "agent_id"),
+        ({"agent_id": "line\n"}, "agent_id"),
         ({"bootstrap": "nowhere"}, "bootstrap"),
+        ({"bootstrap": "one:1\n"}, "bootstrap"),
         ({"buffer_events": 0}, "buffer_events"),
         ({"spool_bytes": -1}, "spool_bytes"),
         ({"heartbeat_interval_s": 0}, "heartbeat_interval_s"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def test_an_empty_leftover_is_removed(tmp_path: Path) -> None:
     os.close(claim(tmp_path, "s1", "agent").lock_fd)
     assert list(adopt_leftovers(tmp_path)) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_being_made_is_left_to_who_makes_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = tmp_path / ".new-s1"
+    made.mkdir()
+    (made / "lock").touch()  # not locked yet, and no description yet
+    assert list(adopt_leftovers(tmp_path)) == []
+    assert not caplog.records
+    fd = os.open(made / "lock", os.O_RDWR)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(fd)
 
 
 def test_a_leftover_without_its_description_stops_nobody(tmp_path: Path) -> None:

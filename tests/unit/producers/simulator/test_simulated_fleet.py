@@ -88,14 +88,16 @@ def test_sequence_numbers_have_no_hole_and_follow_time(played: Played) -> None:
                 events[int(session)].append((int(seq), int(stamp), name))
         for record in tick.records:
             events[record.session].append((record.seq, record.timestamp_us, record.topic))
-    down = {incident.agent for incident in played.incidents("crash")}
+    down = {agent for kind in ("crash", "host_outage") for i in played.incidents(kind) for agent in i.everyone}
     assert len(events) == len(played.fleet.agents.sessions)
     for session, numbered in events.items():
         numbered.sort()
         assert [seq for seq, _, _ in numbered] == list(range(len(numbered)))
         assert [stamp for _, stamp, _ in numbered] == sorted(stamp for _, stamp, _ in numbered)
         assert numbered[0][2] == "beat"
-        assert (numbered[-1][2] == "stop") or played.fleet.agents.sessions[session].agent in down
+        # A reboot within the run is said in a record of its own.
+        ends = numbered[-1][2] in {"stop", "fleet.heartbeats"}
+        assert ends or played.fleet.agents.sessions[session].agent in down
     issued = played.fleet.agents.issued_of_sessions()
     assert issued.tolist() == [len(events[session]) for session in range(len(events))]
 
@@ -121,7 +123,8 @@ def test_shares_add_up_to_the_rate(agents: int, rate: float) -> None:
 def test_every_kind_of_incident_happens_after_the_warm_up(played: Played) -> None:
     incidents = played.fleet.incidents
     assert set(KINDS) == {incident.kind for incident in incidents}
-    assert len({incident.agent for incident in incidents}) == len(incidents)
+    everyone = [agent for incident in incidents for agent in incident.everyone]
+    assert len(set(everyone)) == len(everyone)
     for incident in incidents:
         assert incident.started_at_us is not None
         assert incident.ended_at_us is not None
@@ -144,7 +147,9 @@ def test_a_crashed_agent_may_come_back_as_a_new_session() -> None:
     seeds = (play(config(agents=400, rate=2_000.0, seed=seed)) for seed in range(20))
     played = next(p for p in seeds if p.incidents("crash")[0].detail["comes_back"])
     (crash,) = played.incidents("crash")
-    assert len(played.fleet.agents.sessions) == conf.agents + 1
+    again = Counter(session.agent for session in played.fleet.agents.sessions)
+    assert again[crash.agent] == 2
+    assert len(again) == conf.agents
     beats = played.beats_of(crash.agent)
     assert crash.ended_at_us is not None
     assert abs(int(beats[beats >= crash.ended_at_us][0]) - crash.ended_at_us) < 50_000
@@ -165,6 +170,58 @@ def test_late_beats_pause_and_resume(played: Played) -> None:
     assert (beats >= late.ended_at_us).sum() >= 2
     stamps, _ = played.reports_of(late.agent)
     assert ((stamps > late.started_at_us) & (stamps < late.ended_at_us)).any()
+
+
+def test_all_agents_of_a_host_are_gone_at_once_and_back_at_once(played: Played) -> None:
+    (outage,) = played.incidents("host_outage")
+    hosts = played.fleet.agents.hosts
+    assert outage.started_at_us is not None
+    assert outage.ended_at_us is not None
+    assert [i for i, host in enumerate(hosts) if host == outage.detail["host"]] == list(outage.agents)
+    assert len(outage.agents) >= 3
+    for agent in outage.agents:
+        stamps = np.sort([*played.beats_of(agent), *played.reports_of(agent)[0]])
+        assert not ((stamps > outage.started_at_us) & (stamps < outage.ended_at_us)).any()
+        if outage.ended_at_us < START_US + 29e6:
+            assert (stamps >= outage.ended_at_us).any()
+
+
+def test_a_wedged_agent_beats_without_getting_anything_done(played: Played) -> None:
+    (wedged,) = played.incidents("wedged")
+    assert wedged.started_at_us is not None
+    assert wedged.ended_at_us is not None
+    rows = [(t.beats.timestamps_us, t.beats.progress) for t in played.ticks]
+    masks = [t.beats.agents == wedged.agent for t in played.ticks]
+    stamps = np.concatenate([stamp[mask] for (stamp, _), mask in zip(rows, masks, strict=True)])
+    progress = np.concatenate([done[mask] for (_, done), mask in zip(rows, masks, strict=True)])
+    during = (stamps > wedged.started_at_us) & (stamps < wedged.ended_at_us)
+    assert during.sum() >= 5
+    assert len(set(progress[during])) == 1
+    assert len(set(progress[~during])) == (~during).sum()
+    reports = played.reports_of(wedged.agent)[0]
+    assert not ((reports > wedged.started_at_us) & (reports < wedged.ended_at_us)).any()
+
+
+def test_no_clock_is_wrong_where_nobody_could_tell() -> None:
+    fleet = Fleet(config(stamped=False))
+    assert {incident.kind for incident in fleet.incidents} == set(KINDS) - {"clock_skew"}
+
+
+def test_a_skewed_agent_stops_and_boots_with_a_wrong_clock(played: Played) -> None:
+    (skewed,) = played.incidents("clock_skew")
+    assert skewed.started_at_us is not None
+    (goodbye,) = played.said_by(skewed.agent, "fleet.heartbeats")
+    assert goodbye.fields["status"] == "stopping"
+    off_us = -1e6 * skewed.detail["clock_skew_s"]
+    assert 120e6 <= abs(off_us) <= 480e6
+    sessions = [i for i, s in enumerate(played.fleet.agents.sessions) if s.agent == skewed.agent]
+    first, second = (
+        np.concatenate([t.beats.timestamps_us[t.beats.sessions == session] for t in played.ticks])
+        for session in sessions
+    )
+    assert first.max() <= skewed.started_at_us == goodbye.timestamp_us
+    assert 0 < second.min() - off_us - skewed.started_at_us < 1e6
+    assert second.max() - off_us > START_US + 29e6
 
 
 def test_a_lossy_network_loses_some_beats(played: Played) -> None:

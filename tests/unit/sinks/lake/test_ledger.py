@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from small_lake import SmallLake
 
 from infra.runtime.errors import SettingError
-from sinks.lake.accounts import SessionAccount, read_accounts
+from sinks.lake.accounts import GONE_AFTER_S, SessionAccount, read_accounts
 from sinks.lake.ledger import LedgerLine, with_accounts
 from sinks.lake.ledger_view import LedgerQuestion, read_ledger, show_ledger
 
@@ -44,6 +45,9 @@ def test_numbers_are_one_sequence_over_all_topics(lake: SmallLake, moment: Momen
     assert (found.total.published, found.total.missing, found.total.closed, found.agents) == (13, 4, False, 2)
     shown = show_ledger(found)
     assert "missing of s1: 4-6, 9" in shown
+    narrow = [line.rstrip() for line in show_ledger(found, width=60).splitlines()]
+    assert "published     11" in narrow
+    assert "agent         all 2" in narrow
 
 
 def test_derived_tables_are_not_counted_and_double_rows_are(lake: SmallLake, moment: Moment) -> None:
@@ -87,6 +91,33 @@ def test_events_given_up_on_count_as_holes_but_not_as_lost() -> None:
     assert (line.missing, line.dropped, line.not_landed) == (2, 2, 0)
 
 
+def test_sessions_of_a_gateway_that_is_gone_have_ended_without_a_last_word(
+    lake: SmallLake, moment: Moment, tmp_path: Path
+) -> None:
+    lake.add("metrics", _events(moment, "a", "s1", [0, 1]) + _events(moment, "b", "s2", [0]))
+    lake.add("metrics", _events(moment, "c", "s3", [0]))
+    line = {"acknowledged": 2, "issued": 3, "dropped": 0}
+    sessions = [
+        {"session_id": "s1", "agent_id": "a", **line},
+        {"session_id": "s2", "agent_id": "b", "issued": 1, "acknowledged": 1, "dropped": 0, "ended": True},
+    ]
+    folder = tmp_path / "accounts"
+    folder.mkdir()
+    for as_of_s, gone in ((time.time(), False), (time.time() - GONE_AFTER_S - 1, True)):
+        (folder / "gateway-x.json").write_text(json.dumps({"as_of": as_of_s, "process": "x", "sessions": sessions}))
+        found = read_ledger(lake.folder, LedgerQuestion(), folder)
+        by_agent = {each.agent_id: each for each in found.lines}
+        assert [by_agent[name].gone for name in "abc"] == [gone, False, False]
+        assert (by_agent["a"].closed, by_agent["b"].closed, found.total.gone) == (False, True, False)
+        assert (by_agent["a"].acknowledged, by_agent["a"].missing) == (2, 0), "no more is claimed than it said"
+        assert ("no last word" in show_ledger(found)) == gone
+
+
+def test_accounts_without_a_time_are_of_nobody_who_is_gone(tmp_path: Path) -> None:
+    _account(tmp_path, [{"session_id": "s", "agent_id": "a", "issued": 1, "acknowledged": 0}])
+    assert not read_accounts(tmp_path, now_s=time.time() + 1e9).sessions[0].gone
+
+
 def test_agents_and_limits(lake: SmallLake, moment: Moment) -> None:
     for number in range(5):
         lake.add("metrics", _events(moment, f"agent-{number}", f"s{number}", [number]))
@@ -106,7 +137,9 @@ def test_accounts_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         read_accounts(tmp_path)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(sessions=st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=30), min_size=1, max_size=4))
 def test_equal_to_sets_in_python(sessions: list[list[int]], new_lake: Callable[[], SmallLake], moment: Moment) -> None:
     lake = new_lake()

@@ -15,7 +15,7 @@ import pytest
 from small_lake import SmallLake
 
 from infra.runtime.errors import SettingError
-from sinks.lake.query_cli import open_output, parse_bytes, parse_seconds
+from sinks.lake.query_cli import open_output, parse_bytes
 
 Moment = Callable[[float], datetime]
 
@@ -85,15 +85,10 @@ def test_sizes(text: str, size: int) -> None:
     assert parse_bytes(text, "--memory") == size
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("30s", 30.0), ("500ms", 0.5), ("2m", 120.0), ("7", 7.0)])
-def test_durations(text: str, seconds: float) -> None:
-    assert parse_seconds(text, "--timeout") == seconds
-
-
-@pytest.mark.parametrize("text", ["", "soon", "-1s", "1 fortnight", "1e9s"])
-def test_what_is_no_quantity_is_named(text: str) -> None:
-    with pytest.raises(SettingError, match="--timeout"):
-        parse_seconds(text, "--timeout")
+@pytest.mark.parametrize("text", ["", "much", "-1MB", "1 fathom", "1e9B"])
+def test_what_is_no_size_is_named(text: str) -> None:
+    with pytest.raises(SettingError, match="--memory"):
+        parse_bytes(text, "--memory")
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:

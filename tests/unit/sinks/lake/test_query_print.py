@@ -72,7 +72,7 @@ def test_csv_reads_back() -> None:
     assert [row[0] for row in rows[1:]] == ["plain", "=1+1", '"quoted", with comma\nand line', ""]
 
 
-@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1+1", "＝1+1"])
 def test_safe_csv_defuses_formulas_and_leaves_numbers(formula: str) -> None:
     sink = io.BytesIO()
     write_csv(Fixed(pa.table({"text": [formula], "number": [-1]})), sink, safe=True)

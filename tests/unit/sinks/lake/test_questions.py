@@ -53,6 +53,31 @@ def small_world(lake: SmallLake, moment: Moment) -> Path:
     events("lifecycle", done | {"status": "failure"}, done | {"status": "success"})
     alert = {"name": "trust_low", "severity": "critical", "fingerprint": "f", "epoch": 1, "starts_at": moment(0)}
     events("alerts", alert | {"state": "firing", "ends_at": None}, alert | {"state": "resolved", "ends_at": moment(30)})
+    muted = {"name": "cpu_high", "fingerprint": "g", "starts_at": moment(0), "state": "firing", "ends_at": None}
+    events(
+        "alerts",
+        muted | {"epoch": 1, "suppressed_by": "silence:42"},
+        muted | {"epoch": 2, "suppressed_by": "silence:42"},
+        muted | {"epoch": 3, "suppressed_by": "maintenance:night"},
+    )
+    sent = {"channel": "ops", "name": "trust_low", "fingerprint": "f", "epoch": 1, "attempt": 1}
+    events(
+        "deliveries",
+        sent | {"outcome": "failed", "error": "HTTP 503", "oldest_source_timestamp": moment(-1)},
+        sent | {"outcome": "delivered", "attempt": 2, "oldest_source_timestamp": moment(58)},
+        sent | {"outcome": "dead", "epoch": 2, "attempt": 9, "error": "gone", "oldest_source_timestamp": moment(119)},
+    )
+    held = {"name": "cpu_high", "rule_kind": "threshold"}
+    order = {"kind": "command", "actor": "ann", "command": "silence", "arguments": "{}"}
+    events("signals", held | {"kind": "firing"}, held | {"kind": "resolved"}, order)
+    leak = {"metric": "disk_usage", "kind": "leak", "horizon_s": 604_800.0, "threshold": 90.0, "value": 71.04}
+    soon = {"metric": "memory_usage", "kind": "threshold", "horizon_s": 60.0, "threshold": 85.0, "value": 80.0}
+    events(
+        "forecasts",
+        leak | {"probability": 0.93, "expected_at": moment(9999)},
+        soon | {"probability": 0.7, "expected_at": None},
+    )
+    events("metrics", *({"memory_usage": 70.0 + 10 * n} for n in range(4)))
     events("hosts", {"host": "h", "cpu_usage": 30.0, "memory_usage": 60.0})
     events("heartbeats", {"agent_id": "b", "trust_score": 0.95})
     folder: Path = lake.folder
@@ -63,11 +88,18 @@ ANSWERS: dict[str, tuple[Any, ...]] = {
     "Whom do we trust least now?": ("b", 0.2, 4.0),
     "Which agents are late or offline, and since when?": ("b", "offline", "deadline_missed"),
     "Which metrics were most anomalous in the last hour of data?": ("cpu_usage", 2, 1, 12.0),
-    "How slow are the deployments for the slowest twentieth?": ("d", 10, 104.5, pytest.approx(108.6, abs=0.06)),
+    "How slow are the deployments for the slowest twentieth?": ("d", 14, 102.5, pytest.approx(108.4, abs=0.06)),
     "Which policies are violated, and how badly?": ("pii", "high", 2, 1, 1),
     "Which tools fail most?": ("search", 2, 1, 50.0, 80.0),
     "Did every event arrive?": ("a", "metrics", 19, 10, 9),
-    "Which alerts fired, and how long did they last?": ("trust_low", "critical", 1, 0, 30.0),
+    "Which alerts fired, and how long did they last?": ("cpu_high", "", 3, 3),
+    "Why was nobody told of an alert?": ("cpu_high", "silence", 2, 1),
+    "Which alerts come and go most?": ("cpu_high", "g", 3),
+    "Do the channels deliver, and how fast?": ("ops", "failed", 1, 1, 1.0, "HTTP 503"),
+    "Which firing reached nobody?": ("trust_low", "f", 2),
+    "Which rules held, whether somebody was told or not?": ("cpu_high", "threshold", 1, 1, 1),
+    "What will run full soonest?": ("a", "disk_usage", "leak", 71.0, 90.0, 0.93, 168.0),
+    "Were the forecasts right?": (pytest.approx(1 / 60), 0.6, 1, 1.0),
     "Which agents say that they are well, and are not?": ("b", 0.95, 0.2, "offline"),
 }
 

@@ -13,6 +13,7 @@ from infra.runtime.errors import LakeError
 from schemas.catalogue import TABLES
 from schemas.columnar import empty_frame
 from schemas.registry import SchemaBook
+from sinks.lake.absent import no_lake
 from sinks.lake.views import BASE_TABLES, DERIVED_VIEWS, open_lake, table_columns, tables_named_in
 
 Moment = Callable[[float], datetime]
@@ -131,3 +132,10 @@ def test_only_files_of_tables_that_a_text_names_are_listed() -> None:
 def test_no_lake_is_named(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="--lake"):
         open_lake(tmp_path / "none")
+
+
+def test_no_lake_names_the_newest_run_beside_it(tmp_path: Path) -> None:
+    for stamp in ("20260301T100000Z", "20260302T090000Z"):
+        (tmp_path / "runs" / stamp / "lake").mkdir(parents=True)
+    with pytest.raises(LakeError, match=r"runs/20260302T090000Z: set FLEETPULSE_DATA_DIR"):
+        raise no_lake(tmp_path / "lake")

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from sinks.notify.addresses import is_public
 from sinks.notify.alert import Alert
+from sinks.notify.alertmanager_body import milder_ones, texts
 from sinks.notify.backlog import Backlog
+from sinks.notify.channel import Notification
 from sinks.notify.firing import Firing
 from sinks.notify.http import wait_s
 from sinks.notify.in_hand import InHand, Item
@@ -210,3 +212,29 @@ def test_severities_and_groups() -> None:
     assert alert(labels={"team": "x"}).word("team") == "x"
     assert alert().word("summary") == ""
     assert alert().word("deployment_id") == ""
+
+
+def test_what_a_rule_says_of_comment_and_measured_is_kept_where_there_is_none_else() -> None:
+    said = {"comment": "see the runbook", "measured": "each minute"}
+    assert said.items() <= texts(alert(annotations=said)).items()
+    assert said.items() <= texts(alert(state="resolved", annotations=said)).items()
+    by_hand = texts(alert(annotations=said, value=97.0, threshold=80.0, comment="on it"))
+    assert (by_hand["comment"], by_hand["measured"]) == ("on it", "97 (limit 80)")
+
+
+def ended_there(*alerts: Alert) -> list[str]:
+    return [end.severity for end in milder_ones(Notification(alerts), NOW.timestamp())]
+
+
+def test_what_became_graver_ends_as_what_it_was_and_what_only_grew_does_not() -> None:
+    assert ended_there(alert(severity="critical", cause="worse")) == ["info", "warning"]
+    assert ended_there(alert(severity="critical", cause="grew")) == []
+
+
+def test_what_fires_at_last_has_no_end_in_the_same_message() -> None:
+    graver = alert(severity="critical", cause="worse")
+    over = replace(graver, state="resolved", cause="recovered", seq=1)
+    anew = alert(severity="warning", cause="began", epoch=2)
+    assert ended_there(graver, over, anew) == ["info"]
+    assert ended_there(graver, over) == ["info", "warning"]
+    assert ended_there(graver, over, replace(anew, fingerprint="other", agent_id="b")) == ["info", "warning"]

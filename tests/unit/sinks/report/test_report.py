@@ -15,8 +15,9 @@ import pytest
 from small_lake import SmallLake
 
 from infra.runtime.errors import SettingError
+from infra.runtime.run_view import print_report
 from sinks.report.build import ReportInputs, build_report
-from sinks.report.detection import EVIDENCE, Detections, Firing, StatusChange
+from sinks.report.detection import EVIDENCE, About, Detections, Firing, StatusChange
 from sinks.report.truth import GroundTruth, Incident, read_truth
 
 Moment = Callable[[float], datetime]
@@ -55,6 +56,22 @@ def test_an_anomaly_counts_only_on_the_metric_that_was_spoilt() -> None:
     assert _detections(Firing("metric_anomaly", "a", 101 * S, "cpu_usage"), incidents=[incident]).false_alarms() == {}
 
 
+@pytest.mark.parametrize(("metric", "false_alarms"), [("response_time", 0), ("revenue", 1)])
+def test_a_threshold_that_a_spoilt_metric_crosses_is_no_false_alarm(metric: str, false_alarms: int) -> None:
+    incident = _incident("metric_anomaly", metric=metric)
+    found = _detections(Firing("response_time_high", "a", 109 * S, None), incidents=[incident])
+    assert found.false_alarms().total() == false_alarms
+    assert found.by_kind()["metric_anomaly"]["found"] == 0
+
+
+def test_lateness_is_no_false_alarm_while_the_simulator_itself_is_late() -> None:
+    firings = [Firing("agent_late", "a", at_s * S, None) for at_s in (50, 105, 130)]
+    firings.append(Firing("trust_low", "a", 105 * S, None))
+    found = _detections(*firings, incidents=[], held_up_us=((100 * S, 110 * S),))
+    assert found.false_alarms() == {"agent_late": 2, "trust_low": 1}
+    assert found.held_up_s() == 10.0
+
+
 def test_late_beats_and_lossy_networks_are_found_by_status() -> None:
     incidents = [_incident("late_beats"), _incident("lossy_network", agent="b")]
     found = _detections(
@@ -88,6 +105,58 @@ def test_side_effects_and_the_end_of_the_run_are_no_false_alarms() -> None:
     ]
     found = _detections(*explained, *wrong, incidents=incidents, ended_at_us=300 * S)
     assert found.false_alarms() == {"trust_low": 2, "agent_late": 1}
+
+
+def _outage(agents: str = "abc") -> Incident:
+    return Incident("host_outage", "host:h1", 100 * S, 110 * S, {"host": "h1", "agents": list(agents)})
+
+
+def test_a_host_outage_is_one_alert_and_its_agents_are_explained() -> None:
+    root = Firing("outage", "host:h1", 103 * S, None, About("outage", "r1"))
+    members = [Firing("agent_offline", a, 103 * S, None, About("status", a, "r1", told=False)) for a in "abc"]
+    found = _detections(root, *members, incidents=[_outage()], agents=frozenset("abcz"))
+    row = found.by_kind()["host_outage"]
+    assert (row["injected"], row["found"], row["delay_p50_s"], row["told"]) == (1, 1, 3.0, 1)
+    assert found.false_alarms() == {}
+    assert found.outside_truth() == {}
+    late = _detections(*members, incidents=[_outage()], agents=frozenset("abcz"))
+    assert late.by_kind()["host_outage"]["found"] == 0
+    assert late.false_alarms() == {}
+
+
+def test_what_stands_for_others_is_explained_when_all_of_them_are() -> None:
+    root = Firing("incident", "name:agent_offline", 103 * S, None, About("incident", "r1"))
+    real = Firing("agent_offline", "a", 102 * S, None, About("status", "fa", "r1"))
+    wrong = Firing("agent_offline", "z", 102 * S, None, About("status", "fz", "r1"))
+    incidents = [_incident("crash")]
+    agents = frozenset("az")
+    assert _detections(root, real, incidents=incidents, agents=agents).false_alarms() == {}
+    both = _detections(root, real, wrong, incidents=incidents, agents=agents).false_alarms()
+    assert both == {"agent_offline": 1, "incident": 1}
+    nobody = _detections(Firing("outage", "host:h1", 103 * S, None, About("outage", "r1")), incidents=[_outage("")])
+    assert nobody.false_alarms() == {}
+    elsewhere = Firing("outage", "deployment:d", 103 * S, None, About("outage", "r2"))
+    assert _detections(elsewhere, incidents=[]).false_alarms() == {"outage": 1}
+    of_ours = Firing("agent_late", "fleetpulse:probe:h", 103 * S, None, About("status", "f", "r2"))
+    assert _detections(elsewhere, of_ours, incidents=[], agents=agents).false_alarms() == {}
+
+
+@pytest.mark.parametrize(("gone", "false_alarms"), [(1, 1), (10, 0)])
+def test_few_agents_online_is_explained_by_as_many_that_are_away(gone: int, false_alarms: int) -> None:
+    agents = [f"agent-{n}" for n in range(100)]
+    firing = Firing("agent_connectivity", "fleet", 105 * S, None, About("fleet", "f"))
+    outage = Incident("host_outage", "host:h1", 100 * S, 110 * S, {"agents": agents[:gone]})
+    found = _detections(firing, incidents=[outage], agents=frozenset(agents))
+    assert found.false_alarms().total() == false_alarms
+
+
+def test_a_clock_that_is_off_is_found_where_status_says_by_how_much() -> None:
+    incident = _incident("clock_skew", clock_skew_s=-240.0)
+    changes = [StatusChange("online", "a", (101 + n) * S, skew) for n, skew in enumerate((None, 240.0, -250.0))]
+    found = _detections(incidents=[incident], changes=tuple(changes)).by_kind()["clock_skew"]
+    assert (found["found"], found["delay_p50_s"], found["alert_expected"]) == (1, 3.0, False)
+    late = _detections(Firing("agent_late", "a", 103 * S, None), incidents=[incident])
+    assert late.false_alarms() == {"agent_late": 1}
 
 
 def test_agents_that_the_truth_does_not_know_are_apart() -> None:
@@ -125,7 +194,7 @@ def run(lake: SmallLake, moment: Moment, moment_us: Callable[[float], int], tmp_
             for n in range(5)
         ],
     )
-    alert = {"state": "firing", "session_id": "p", "epoch": 1}
+    alert = {"state": "firing", "session_id": "p", "epoch": 1, "cause": "began"}
     lake.add(
         "alerts",
         [
@@ -199,6 +268,7 @@ def test_the_report_of_a_small_run(run: ReportInputs) -> None:
     assert (found["duplicates"], found["duplicates_removed"], found["dead_letters"]) == (0, 1, 0)
     assert found["incidents"]["crash"] == {
         "injected": 1, "found": 1, "delay_p50_s": 5.0, "delay_max_s": 5.0, "alert_expected": True, "missed": [],
+        "told": 0,
     }  # fmt: skip
     assert (found["false_alarms"], found["false_alarms_by_name"]) == (1, {"trust_low": 1})
     assert found["alerts_outside_truth"] == {"trust_low": 1}
@@ -260,3 +330,17 @@ def test_the_command_writes_what_it_prints(run: ReportInputs, tmp_path: Path) ->
     start = "from infra.cli.main import main; main()"
     done = subprocess.run([sys.executable, "-c", start, *arguments], capture_output=True, timeout=60, check=True)
     assert json.loads(done.stdout) == json.loads(output.read_text())
+
+
+def test_people_read_what_up_shows_and_without_a_truth_no_verdict(
+    run: ReportInputs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = build_report(run)
+    print_report(found)
+    told = capsys.readouterr().out
+    assert f"published {found['published']['total']:,}  landed {found['landed']['total']:,}" in told
+    assert "injected" in told
+    print_report(build_report(ReportInputs(run.lake)), with_truth=False)
+    told = capsys.readouterr().out
+    assert "only --truth can tell" in told
+    assert "injected" not in told

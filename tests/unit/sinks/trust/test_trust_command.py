@@ -25,10 +25,10 @@ def ask(lake: SmallLake, *arguments: str) -> Result:
     """Run the command in this process, as its entry point."""
     from importlib.metadata import entry_points  # noqa: PLC0415  # beside the one below
 
-    from infra.cli.main import _load  # noqa: PLC0415  # the command line as it is composed
+    from infra.cli.main import load  # noqa: PLC0415  # the command line as it is composed
 
     (entry,) = entry_points(group="fleetpulse.commands", name="trust")
-    done = CliRunner().invoke(_load(entry), [*arguments, "--lake", str(lake.folder)])
+    done = CliRunner().invoke(load(entry), [*arguments, "--lake", str(lake.folder)])
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done

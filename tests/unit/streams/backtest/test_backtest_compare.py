@@ -40,6 +40,13 @@ def test_counts_by_rule() -> None:
     }
 
 
+def test_counts_by_the_hour_in_which_firings_begin() -> None:
+    found = compare([one(0)], [one(1), one(3_599, agent="b"), one(3_600, agent="c"), one(7_200, name="new")])
+    assert found.per_hour() == {"new": [(7_200 * S, 1)], "r": [(0, 2), (3_600 * S, 1)]}
+    listed = found.as_json({}, most=1)
+    assert [len(listed[kind]) for kind in ("matched", "only_then", "only_now")] == [1, 0, 1]
+
+
 def test_moments() -> None:
     now = datetime(2026, 1, 8, tzinfo=UTC)
     begun_us = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1e6)

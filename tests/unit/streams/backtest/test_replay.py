@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import polars as pl
 import pytest
 from stream_world import NOW_S, event
@@ -30,14 +28,14 @@ def pack(limit: int = 80) -> Pack:
 
 
 def replay(rules: Pack) -> Replay:
-    return Replay(Pipeline(replace(PipelineConfig(), rules=rules, alerts_directly=False)))
+    return Replay(Pipeline(PipelineConfig(rules=rules)))
 
 
-def arrivals(topic: str, messages: list[tuple[float, bytes]], partition: int = 0) -> tuple[str, pl.DataFrame]:
+def arrivals(topic: str, messages: list[tuple[float, bytes]]) -> tuple[str, pl.DataFrame]:
     """What `LakeReader` gives for messages that arrived at these seconds after `NOW_S`."""
     frame = decode_batch(SchemaBook(TOPICS[topic].schema), [raw for _, raw in messages]).frame.drop(ROW)
     arrived = pl.Series("arrived_us", [int((NOW_S + at_s) * 1e6) for at_s, _ in messages])
-    return topic, frame.with_columns(arrived, pl.lit(partition, pl.Int32).alias("kafka_partition"))
+    return topic, frame.with_columns(arrived)
 
 
 def beats(agent: str, from_s: float, to_s: float) -> list[tuple[float, bytes]]:
@@ -99,3 +97,39 @@ def test_nobody_is_missed_while_the_system_was_away() -> None:
             ]
         )
     assert (found.raised, found.gaps) == ([], 1)
+    first_us, again_us = found.begun_us
+    assert 4_999 <= (again_us - first_us) / 1e6 <= 5_001
+
+
+MANY = """
+version: 1
+rules:
+  - {name: few, kind: fleet, measure: online_share, below: 0.8, least: 2, for: 2s}
+  - {name: spend, kind: budget, metric: "custom:cost", of: tenant, limit: 10, window: 1m, burn: {critical: 1.0}}
+"""
+
+
+def test_the_alert_manager_decides_on_groups_and_budgets() -> None:
+    costs = [
+        (at_s, event("fleet.metrics", agent, NOW_S + at_s, seq=int(at_s), custom=[{"name": "cost", "value": 6.0}]))
+        for at_s, agent in ((5.0, "a"), (7.0, "b"))
+    ]
+    alive = sorted(beats("a", 0, 100) + beats("b", 0, 40))
+    found = replay(parse_pack(MANY, "test.yaml"))
+    found.feed([arrivals("fleet.metrics", costs), arrivals("fleet.heartbeats", alive)])
+    spend, few = found.raised
+    assert (few.name, few.agent_id, few.kind, few.ended_us) == ("few", "fleet", "fleet", None)
+    assert few.started_us / 1e6 > NOW_S + 40
+    assert (spend.name, spend.agent_id, spend.kind) == ("spend", "tenant:tenant", "budget")
+    assert spend.started_us / 1e6 == pytest.approx(NOW_S + 8, abs=2)
+    assert spend.ended_us is not None
+    assert spend.ended_us / 1e6 == pytest.approx(NOW_S + 66, abs=3)
+
+
+def test_a_replay_tells_after_each_step_in_which_something_arrived() -> None:
+    heard: list[tuple[int, int]] = []
+    found = replay(pack())
+    found.feed(
+        [arrivals("fleet.metrics", cpu("a", {0.0: 1.0, 5.0: 2.0, 5.5: 3.0}))], lambda at: heard.append((at, found.rows))
+    )
+    assert heard == [(int((NOW_S + 1) * 1e6), 1), (int((NOW_S + 6) * 1e6), 3)]

@@ -52,7 +52,9 @@ def test_the_same_seed_gives_the_same_report(capsys: pytest.CaptureFixture[str])
     found = []
     for _ in range(2):
         main(0.2, 7, as_json=True)
-        report = json.loads(capsys.readouterr().out)
+        told = capsys.readouterr()
+        assert told.err == "", "progress is for terminals"
+        report = json.loads(told.out)
         report["scan"].pop("ms")
         found.append(report)
     assert found[0] == found[1]

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from streams.eval.cli import app
 from streams.eval.corpus import DataError, read_corpus
 from streams.eval.nab_scoring import PROFILES, Tally, position_score, probation, tally, window_rows
+from streams.operators.anomaly import AnomalyConfig
 
 STANDARD = PROFILES["standard"]
 
@@ -89,7 +90,7 @@ def test_the_command_scores_a_folder(tmp_path: Path) -> None:
     found = CliRunner().invoke(app, ["nab", "--data", str(_corpus(tmp_path)), "--json"])
     assert found.exit_code == 0
     report = json.loads(found.stdout)
-    assert report["threshold"] == 4.14
+    assert report["threshold"] == AnomalyConfig().threshold
     assert set(report["total"]) == set(report["best"]) == {"standard", "low_fp", "low_fn"}
     assert report["files"]["made/jump.csv"]["found"] == 1
     assert report["files"]["made/calm.csv"]["standard"] is None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,7 @@ def test_every_value_has_its_score_at_any_cadence(tmp_path: Path, step_s: float)
     assert sum(i < 350 for i in flagged) <= 3
     assert all(0 < rows[i]["confidence"] <= 1 for i in flagged)
     assert rows[0]["timestamp"] == "2014-05-13T16:53:20Z"
+    assert [row["index"] for row in rows] == list(range(400))
 
 
 def test_the_table_has_the_flagged_ones(tmp_path: Path) -> None:
@@ -71,7 +73,6 @@ def test_unsorted_double_and_absent_rows_stay_in_their_places(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("header", "lines", "problem"),
     [
-        ("time,value", ["1,2"], "no column timestamp"),
         ("timestamp,number", ["1,2"], "no column value"),
         ("timestamp,value", [], "no number"),
         ("timestamp,value", ["2014-01-01 00:00:00,many"], "no number"),
@@ -89,3 +90,54 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(DataError, match="cannot be read"):
         read_checked(tmp_path / "empty.csv")
+
+
+def _no_constant(text: str) -> float:
+    raise AssertionError(f"bare {text} is no JSON")
+
+
+def _printed(path: Path) -> list[dict[str, object]]:
+    found = CliRunner().invoke(app, ["series", "--data", str(path), "--json"])
+    assert found.exit_code == 0, found.exception
+    rows: list[dict[str, object]] = json.loads(found.stdout, parse_constant=_no_constant)["values"]
+    assert CliRunner().invoke(app, ["series", "--data", str(path)]).exit_code == 0
+    return rows
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [7.0] * 300,
+        [1e300 * (-1) ** i for i in range(300)],
+        [5.0] * 250 + [1e300] + [5.0] * 49,
+        [-float(i) for i in range(300)],
+        [1e-300 * i for i in range(300)],
+        list(range(300)),
+        [math.nan, math.inf, -math.inf] * 50 + [1.0] * 150,
+    ],
+)
+def test_every_number_gives_json_that_others_can_read(tmp_path: Path, values: list[float]) -> None:
+    rows = _printed(_write(tmp_path / "a.csv", [f"{START_S + 300 * i},{value}" for i, value in enumerate(values)]))
+    finite = sum(math.isfinite(value) for value in values)
+    assert len(rows) == len(values)
+    assert sum(row["score"] is not None for row in rows) == finite - 1
+
+
+def test_a_spike_beyond_what_float32_holds_is_flagged(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).normal(5, 1, 400)
+    values[350] = 1e300
+    rows = _printed(_write(tmp_path / "a.csv", [f"{START_S + 300 * i},{value}" for i, value in enumerate(values)]))
+    assert rows[350]["flag"]
+    assert rows[350]["value"] == 1e300
+
+
+@pytest.mark.parametrize(("header", "line"), [("value", "{}"), ("timestamp,value", ",{}")])
+def test_without_timestamps_rows_are_five_minutes_apart(tmp_path: Path, header: str, line: str) -> None:
+    lines = [line.format(i % 7) for i in range(200)]
+    with_times = [f"{300 * i},{i % 7}" for i in range(200)]
+    rows = _printed(_write(tmp_path / "a.csv", lines, header))
+    assert [row["score"] for row in rows] == [row["score"] for row in _printed(_write(tmp_path / "b.csv", with_times))]
+
+
+def test_one_row_has_no_score(tmp_path: Path) -> None:
+    assert [row["score"] for row in _printed(_write(tmp_path / "a.csv", ["2014-01-01 00:00:00,3"]))] == [None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from manager_world import T0, World, fingerprint, settings, signal, told, why
+from manager_world import T0, World, fingerprint, group, settings, signal, told, why
 
 FP = fingerprint("a", "cpu_high")
 
@@ -58,6 +58,26 @@ def test_only_worse_fires_again_and_ends_an_acknowledgement() -> None:
     assert worse["actor"] is None
 
 
+def test_what_recovers_was_ended_by_nobody() -> None:
+    world = World()
+    world.fire()
+    world.command("acknowledge", json.dumps({"fingerprint": FP, "comment": "looking at it"}))
+    world.after(1)
+    [over] = world.resolve()
+    assert (over["state"], over["actor"], over["comment"]) == ("resolved", None, None)
+
+
+def test_who_took_an_acknowledgement_back_is_named_there_alone() -> None:
+    world = World()
+    world.fire()
+    world.command("acknowledge", json.dumps({"fingerprint": FP, "comment": "on it"}))
+    [back] = world.command("unacknowledge", json.dumps({"fingerprint": FP, "comment": "not mine"}), "bob")
+    assert (back["actor"], back["comment"]) == ("bob", "not mine")
+    world.after(1)
+    [again] = world.fire()
+    assert (again["cause"], again["actor"], again["comment"]) == ("repeated", None, None)
+
+
 def test_a_new_epoch_without_an_end_repeats_it_and_stays_acknowledged() -> None:
     world = World()
     world.fire()
@@ -107,7 +127,7 @@ def test_ended_alerts_are_forgotten() -> None:
     world.resolve()
     world.after(world.config.forget_s + 1)
     assert world.state.alerts == {}
-    assert list(world.state.dump()) == ["position"]
+    assert list(world.state.dump()) == ["u/name/cpu_high", "position"]
     assert dict(world.state.take_changes())[f"a/{FP}"] is None
 
 
@@ -132,3 +152,25 @@ def test_bad_signals_are_named_and_change_nothing() -> None:
         assert world.send(bad) == []
     assert len(world.problems) == 6
     assert list(world.state.dump()) == ["position"]
+
+
+def test_what_a_person_resolved_stays_over_until_its_rule_fires_anew() -> None:
+    world = World()
+    world.fire()
+    order = json.dumps({"fingerprint": FP, "comment": "gone for good"})
+    [event] = world.command("resolve", order, "ann")
+    assert (event["state"], event["actor"], event["comment"]) == ("resolved", "ann", "gone for good")
+    assert world.fire(severity="critical", epoch=world.epochs[FP]) == []
+    assert world.resolve() == []
+    world.after(5)
+    assert told(world.fire()) == [("cpu_high", "firing", "began")]
+
+
+def test_a_beginning_that_was_held_is_written_in_its_own_words() -> None:
+    world = World()
+    world.summary([group("host", "h1", agents=10, online=10)])
+    assert world.fire("a", "agent_late", rule_kind="status", host="h1", summary="a is late", value=42.0) == []
+    events = world.resolve("a", "agent_late", summary="a is online again", value=0.0)
+    assert [(e["state"], e["cause"], e["summary"], e["value"]) for e in events] == [
+        ("firing", "began", "a is late", 42.0), ("resolved", "recovered", "a is online again", 0.0),
+    ]  # fmt: skip

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from manager_world import T0, World, group, pack_settings, settings, told, why
 
+from streams.manager.core import change_rules
+from streams.manager.model import Event
 from streams.manager.roots import fingerprint
 
 OUTAGE = fingerprint("outage", ("host", "h1"))
@@ -125,6 +128,53 @@ def test_rules_over_the_fleet_fire_worsen_and_end() -> None:
     assert share(70) == [("few_online", "firing", "worse")]
     assert share(93) == []
     assert share(96) == [("few_online", "resolved", "recovered")]
+    assert [e["summary"] for e in world.events] == [
+        "fleet: 85 % of the agents are online, the limit is 90 %",
+        "fleet: 70 % of the agents are online, the limit is 80 %",
+        "fleet: 96 % of the agents are online again",
+    ]
+
+
+def acknowledge(world: World) -> None:
+    """Somebody looks after whatever fires."""
+    for print_ in list(world.state.active):
+        world.command("acknowledge", json.dumps({"fingerprint": print_, "comment": "on it"}))
+
+
+def who_ended(events: Sequence[Event]) -> list[tuple[str, str | None, str | None]]:
+    return [(e["name"], e["actor"], e["comment"]) for e in events if e["state"] == "resolved"]
+
+
+def test_who_looks_after_an_outage_has_not_ended_it() -> None:
+    world = World()
+    world.summary([group("host", "h1", agents=10, online=7, late=3)])
+    acknowledge(world)
+    assert who_ended(world.summary([group("host", "h1", agents=10, online=10)])) == [("outage", None, None)]
+
+
+def test_who_looks_after_an_incident_has_not_ended_it() -> None:
+    world = World(settings("correlation: {window: 30s, least: 3}"))
+    for agent in "abc":
+        world.fire(agent, "same")
+    acknowledge(world)
+    for agent in "abc":
+        world.resolve(agent, "same")
+    assert ("incident", None, None) in who_ended(world.events)
+    assert {actor for _, actor, _ in who_ended(world.events)} == {None}
+
+
+def test_who_looks_after_an_alert_of_the_fleet_has_not_ended_it() -> None:
+    world = World(pack_settings(FLEET))
+    world.summary([group("fleet", "", agents=100, online=70)])
+    acknowledge(world)
+    assert who_ended(world.summary([group("fleet", "", agents=100, online=99)])) == [("few_online", None, None)]
+
+
+def test_who_looks_after_what_a_rule_says_has_not_ended_the_rule() -> None:
+    world = World(pack_settings(FLEET))
+    world.summary([group("fleet", "", agents=100, online=70)])
+    acknowledge(world)
+    assert who_ended(change_rules(settings(), world.state)) == [("few_online", None, None)]
 
 
 def test_for_is_waited_for_also_over_a_restart() -> None:
@@ -166,3 +216,41 @@ def test_a_silence_of_a_host_silences_its_outage() -> None:
     given = {"id": "s", "matchers": [["host", "=", "h1"]], "until_s": T0 + 60}
     world.command("silence", json.dumps(given))
     assert why(world.summary(host(7))) == ["silence:s"]
+
+
+SHARED = """
+rules:
+  - {name: errors, kind: budget, metric: failed_requests, per: request_count, limit: 0.1, least: 50, window: 1h}
+  - {name: dear, kind: budget, metric: "custom:cost", of: agent, limit: 10, window: 1h}
+"""
+
+
+def test_partitions_add_up_to_a_share_and_the_window_ends_it() -> None:
+    world = World(pack_settings(SHARED))
+    one, base = group("budget:errors", "prod", spent=4), group("per:errors", "prod", spent=40)
+    assert world.summary([one, base]) == []  # too few requests to say anything
+    two = [group("budget:errors", "prod", spent=7), group("per:errors", "prod", spent=60)]
+    [event] = world.summary(two, partition=1)
+    assert (event["severity"], event["value"], event["deployment_id"]) == ("critical", 0.11, "prod")
+    assert "failed_requests of request_count within 1 h is 11 %, the limit is 10 %" in event["summary"]
+    world.restart()
+    assert world.summary(two, partition=1) == []
+    assert told(world.summary([group("per:errors", "prod", spent=90)])) == [("errors", "resolved", "recovered")]
+
+
+def test_an_agent_s_budget_is_about_the_agent_and_ends_when_it_is_told_of_no_more() -> None:
+    world = World(pack_settings(SHARED))
+    [event] = world.summary([group("budget:dear", "a", spent=9)])
+    assert (event["agent_id"], event["severity"]) == ("a", "warning")
+    assert told(world.summary([], complete=True)) == [("dear", "resolved", "recovered")]
+
+
+def test_other_rules_over_groups_act_at_once_and_those_that_are_no_more_end() -> None:
+    world = World(pack_settings(FLEET))
+    world.summary([group("fleet", "", agents=100, online=85), group("tenant", "t", agents=9, violations=101)])
+    assert "tenant_violations/tenant/t" in world.state.waiting
+    other = pack_settings("rules: [{name: hot, kind: fleet, of: tenant, measure: violations_per_hour, above: 5}]")
+    found = change_rules(other, world.state)
+    assert told(found) == [("few_online", "resolved", "recovered"), ("hot", "firing", "began")]
+    assert world.state.waiting == {}
+    assert change_rules(other, world.state) == []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
-from manager_world import T0, World, fingerprint, settings, told, why
+from manager_world import T0, World, fingerprint, group, settings, told, why
 
 from streams.manager.matchers import MatcherError, fits, parse_matcher
 from streams.manager.windows import is_open, next_change_s
@@ -37,7 +38,10 @@ def test_matchers(text: str, values: dict[str, str], fit: bool) -> None:  # a ta
 
 
 @pytest.mark.parametrize("text", ["", "host", "host~h", "n=~(a+)+b", "n=~(a|a)*b", "n=~(", "n=~" + "a" * 300,
-                                  r"n=~(a)\1", "n=~(?=a)b", "n=~a*a*a*a*b", "n=~(?:a*)*"])  # fmt: skip
+                                  r"n=~(a)\1", "n=~(?=a)b", "n=~a*a*a*a*b", "n=~(?:a*)*",
+                                  "n=~" + "(|.)" * 40 + "!", "n=~" + "(a|.)" * 39 + "b",
+                                  "n=~a*a*a*(b|.)(b|.)(b|.)c", "n=~((a|.)(a|.)|(b|.)(b|.))" + "(a|.)" * 15,
+                                  ])  # fmt: skip
 def test_matchers_that_are_refused(text: str) -> None:
     with pytest.raises(MatcherError):
         parse_matcher(text)
@@ -46,6 +50,21 @@ def test_matchers_that_are_refused(text: str) -> None:
 def test_the_slowest_pattern_that_is_allowed_is_quick() -> None:
     """About 256^3 / 6 steps at worst; the texts are cut."""
     assert not fits([parse_matcher("n=~.*a.*a.*ab")], {"n": "a" * 100_000})
+    began_s = time.process_time()
+    assert not fits([parse_matcher("n=~.*a.*a.*(a|.)(a|.)b")], {"n": "a" * 256})
+    assert not fits([parse_matcher("n=~" + "(a|.)" * 13 + "b")], {"n": "a" * 256})
+    assert time.process_time() - began_s < 1.0
+
+
+def test_a_pattern_that_is_not_allowed_any_more_fits_nothing() -> None:
+    for operator in ("=~", "!~"):
+        assert not fits([("n", operator, "(|.)" * 40 + "!")], {"n": "a"})
+
+
+def test_alternatives_that_name_things_are_taken() -> None:
+    names = "|".join(f"host-{number}" for number in range(20))
+    assert fits([parse_matcher(f"n=~({names})")], {"n": "host-19"})
+    assert fits([parse_matcher("n=~(cpu|memory|disk)_(high|low).*")], {"n": "disk_low_7"})
 
 
 def test_a_silence_ends_by_itself_and_then_people_are_told() -> None:
@@ -130,6 +149,20 @@ def test_inhibition_begins_and_ends_with_its_source() -> None:
     ]  # fmt: skip
 
 
+def test_two_that_lack_the_same_field_have_nothing_in_common() -> None:
+    """An outage of a deployment has no host: it inhibits no offline agent that has none either."""
+    rule = "{source: {name: outage}, target: {name: agent_offline}, equal: [host]}"
+    world = World(settings(f"inhibit: [{rule}]"))
+    world.summary([group("deployment", "shop", agents=10, offline=8)])
+    offline = {"rule_kind": "status", "severity": "critical", "deployment_id": "other"}
+    assert told(world.fire("lonely", "agent_offline", **offline)) == [("agent_offline", "firing", "began")]
+    world.summary([group("deployment", "shop", agents=10, offline=0)])
+    assert told(world.events[-1:]) == [("outage", "resolved", "recovered")]
+    wide = World(settings("inhibit: [{source: {name: big}, target: {name: small}}]"))
+    wide.fire("a", "big")
+    assert why(wide.fire("b", "small")) == ["inhibited:big@a"]
+
+
 def test_two_that_inhibit_each_other_do_not() -> None:
     world = World(settings("inhibit: [{source: {name: '*'}, target: {name: '*'}, equal: [agent_id]}]"))
     assert told(world.fire("a", "x") + world.fire("a", "y")) == [("x", "firing", "began"), ("y", "firing", "began")]
@@ -182,3 +215,37 @@ def test_people_can_escalate_and_resolve() -> None:
     [now] = world.command("escalate", json.dumps({"fingerprint": FP}))
     assert now["receivers"] == ["pager", "boss"]
     assert told(world.command("resolve", json.dumps({"fingerprint": FP}))) == [("cpu_high", "resolved", "recovered")]
+
+
+THREE = """
+routes:
+  - match: {name: cpu_high}
+    steps:
+      - {after: 0s, channels: [chat]}
+      - {after: 15m, channels: [pager]}
+      - {after: 1h, channels: [boss]}
+"""
+
+
+def test_who_escalates_what_is_acknowledged_wakes_the_next_one_and_the_one_after_comes_as_late_as_ever() -> None:
+    world = World(settings(THREE))
+    world.fire()
+    world.command("acknowledge", json.dumps({"fingerprint": FP, "comment": "mine"}), "ann")
+    world.after(7200)
+    [now] = world.command("escalate", json.dumps({"fingerprint": FP, "comment": "too big for me"}), "bob")
+    assert (now["state"], now["receivers"], now["cause"]) == ("firing", ["pager"], "escalated")
+    assert (now["actor"], now["comment"], now["suppressed_by"]) == ("bob", "too big for me", None)
+    assert world.after(44 * 60) == []
+    [boss] = world.after(2 * 60)
+    assert (boss["receivers"], boss["actor"]) == (["boss"], None)
+    assert world.command("escalate", json.dumps({"fingerprint": FP})) == []
+    assert world.after(7200) == []
+
+
+def test_what_is_silenced_is_told_to_the_next_one_and_stays_silenced() -> None:
+    world = World(settings(THREE))
+    world.command("silence", silence(world, ("name", "=", "cpu_high"), 86_400))
+    assert why(world.fire()) == ["silence:s1"]
+    [now] = world.command("escalate", json.dumps({"fingerprint": FP}))
+    assert now["receivers"] == ["chat"]
+    assert world.after(7200) == []

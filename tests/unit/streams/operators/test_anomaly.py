@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -115,11 +117,77 @@ def test_a_flag_says_why() -> None:
     assert flag.score[0] == pytest.approx(terms[0])
 
 
+def test_bounds_hold_what_was_expected_after_strange_values_too() -> None:
+    values = np.random.default_rng(24).normal(200, 12, (70, 1))
+    values[50:] = 1600.0
+    config = AnomalyConfig(refractory=0)
+    _, second, *more = [f for f in _flags(values, config) if len(f)]
+    assert len(more) > 5
+    for flag in (second, *more):
+        assert flag.lower[0] < flag.expected[0] < flag.upper[0]
+
+
+def test_a_metric_without_a_change_of_interest_is_left_out() -> None:
+    """One that grows as time does, with a restart: no flag, and the other metric's are what they would be alone."""
+    rng = np.random.default_rng(25)
+    watched = rng.normal(200, 12, (400, 1))
+    watched[300:] *= 8
+    uptime = np.concatenate([np.arange(150.0), np.arange(250.0)])[:, None] * 30.0
+    slot, times = np.zeros(400, np.int32), START_S + 30.0 * np.arange(400)
+    config = AnomalyConfig(floors=(*anomaly.floors_for(["uptime"]), 0.0))
+    both, alone = SlotArrays(anomaly.fields(2), 1), SlotArrays(anomaly.fields(1), 1)
+    flags = anomaly.update(config, both, slot, np.hstack([uptime, watched]), times)
+    assert set(flags.metric.tolist()) == {1}
+    np.testing.assert_array_equal(flags.score, anomaly.update(AnomalyConfig(), alone, slot, watched, times).score)
+    assert (len(anomaly.update_and_score(config, both, slot, uptime.repeat(2, 1), times + 1e6).found)) == 400
+
+
 def test_flags_rest_after_one() -> None:
     values = np.random.default_rng(5).normal(100, 1, (200, 1))
     values[100::2] = 1000.0
     at = [i for i, f in enumerate(_flags(values, AnomalyConfig(strong=np.inf))) if len(f)]
     assert np.diff(at).min() > 60
+
+
+def _flagged_and_repeats(values: np.ndarray, config: AnomalyConfig) -> tuple[int, float]:
+    """Flags of all of `values` f8[steps, series], five minutes apart, and the mean of `repeats` at the end."""
+    steps, series = values.shape
+    arrays, slots = SlotArrays(anomaly.fields(1), series), np.tile(np.arange(series, dtype=np.int32), steps)
+    times_s = np.repeat(START_S + 300.0 * np.arange(steps), series)
+    flags = anomaly.update(config, arrays, slots, values.reshape(-1, 1), times_s)
+    return len(flags), float(arrays["repeats"].mean())
+
+
+def test_a_series_that_was_flagged_often_must_show_more_until_that_is_forgotten() -> None:
+    walks = 1000 + np.cumsum(np.random.default_rng(20).normal(size=(5000, 100)), axis=0)
+    flags, repeats = _flagged_and_repeats(walks, AnomalyConfig())
+    without, _ = _flagged_and_repeats(walks, AnomalyConfig(repeat_cost=0.0))
+    assert flags < 0.6 * without
+    _, later = _flagged_and_repeats(np.concatenate([walks, np.tile(walks[-1], (10_000, 1))]), AnomalyConfig())
+    assert later < 0.3 * repeats
+
+
+def test_habit_is_bounded_and_a_change_that_lasts_still_strong() -> None:
+    values = np.random.default_rng(21).normal(200, 12, (1200, 100))
+    values[1100:] *= 8
+    arrays, config = SlotArrays(anomaly.fields(1), 100), AnomalyConfig()
+    slots = np.arange(100, dtype=np.int32)
+    arrays["repeats"][:] = config.repeat_most
+    found: set[int] = set()
+    for i, row in enumerate(values):
+        flags = anomaly.update(config, arrays, slots, row[:, None], np.full(100, START_S + 300 * i))
+        found |= set(flags.row[flags.lasting >= STRONG].tolist()) if 1100 <= i < 1106 else set()
+    assert arrays["repeats"].max() <= config.repeat_most
+    assert len(found) >= 97
+
+
+def test_records_of_noise_are_no_news_in_a_young_series() -> None:
+    """Records of the same height: the one that outlasted more counts for more."""
+    values = np.random.default_rng(22).normal(100, 1, (1500, 200))
+    for at in (200, 1400):
+        values[at] = values[:at].max(axis=0) + 0.5 * np.ptp(values[:at], axis=0)
+    flags = _flags(values, AnomalyConfig(refractory=0, threshold=0.5), step_s=300.0)
+    assert np.median(flags[200].term_record) < 0.8 * np.median(flags[1400].term_record)
 
 
 def test_absent_values_do_not_count() -> None:
@@ -146,7 +214,7 @@ def test_the_hour_of_day_is_learned() -> None:
     hours = np.arange(24 * 30)
     values = np.random.default_rng(7).normal(100, 1, (hours.size, 200))
     values[hours % 24 == 9] += 15
-    config = AnomalyConfig(relative_floor=0.0, refractory=0, caution=0.0)
+    config = replace(anomaly.PUBLISHED, warm_up=15, refractory=0)
     flags = [len(f) for f in _flags(values, config, step_s=3600.0)]
     first, last = sum(flags[24 : 5 * 24]), sum(flags[-4 * 24 :])
     assert first > 10 * max(last, 1)
@@ -159,7 +227,8 @@ def test_state_is_small() -> None:
 def test_floors_follow_the_columns() -> None:
     floors = anomaly.floors_for([*METRICS, "custom:x"])
     assert len(floors) == 17
-    assert floors[METRICS.index("uptime")] == 60.0
+    assert floors[METRICS.index("uptime")] == np.inf
+    assert floors[METRICS.index("cpu_usage")] == 3.0
     assert floors[-1] == 0.0
 
 
@@ -171,6 +240,17 @@ def test_preparing_compiles_for_both_memory_orders(metrics: int) -> None:
     for values in (np.ones((3, metrics)), np.ones((3, metrics), order="F")):
         anomaly.update(AnomalyConfig(), arrays, slots, values, np.full(3, START_S))
     assert len(anomaly_kernel.scan.signatures) == prepared
+
+
+@pytest.mark.parametrize("size", [1e18, 1e30, 1e300, 1e306])
+def test_numbers_of_any_size_leave_the_state_finite(size: float) -> None:
+    values = np.random.default_rng(23).normal(0, 1, (200, 20)) * np.where(np.arange(200) % 3, size, 1.0)[:, None]
+    arrays, slots = SlotArrays(anomaly.fields(1), 20), np.tile(np.arange(20, dtype=np.int32), 200)
+    times_s = np.repeat(START_S + 300.0 * np.arange(200), 20)
+    scores = anomaly.update_and_score(AnomalyConfig(), arrays, slots, values.reshape(-1, 1), times_s)
+    assert np.isfinite(scores.found.score).all()
+    assert np.isfinite(arrays["terms"]).all()
+    assert np.isfinite(arrays["calm"]).all()
 
 
 def test_memory_order_does_not_matter() -> None:

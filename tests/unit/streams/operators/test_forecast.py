@@ -244,7 +244,3 @@ def test_state_is_small() -> None:
 def test_settings_that_make_no_sense(target: Target) -> None:
     with pytest.raises(ValueError, match="m: "):
         ForecastConfig(targets=(target,))
-
-
-def test_prepare_compiles_both_memory_orders() -> None:
-    forecast.prepare(ForecastConfig())

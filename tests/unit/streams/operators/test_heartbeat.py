@@ -6,9 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from infra.runtime.errors import SettingError
 from streams.operators import heartbeat
 from streams.operators.arrays import SlotArrays
 from streams.operators.heartbeat import FIELDS, HeartbeatConfig, Reason, Said, Status, Transitions
+from streams.pipeline_config import pipeline_config
 
 START_S = 1_790_000_000.0
 CONFIG = HeartbeatConfig()
@@ -141,8 +143,66 @@ def test_a_clock_that_was_set_back_begins_anew() -> None:
 def test_an_undeclared_interval_is_taken_from_the_first_gap() -> None:
     agent = Agent(np.nan)
     for i in range(5):
-        agent.beat(2.0 * i)
-    assert agent.arrays["interval_s"][0] == pytest.approx(2.0, abs=0.01)
+        agent.beat(12.0 * i)
+    assert agent.arrays["interval_s"][0] == pytest.approx(12.0, abs=0.01)
+
+
+def test_a_beat_that_was_sent_twice_teaches_no_interval() -> None:
+    agent = Agent(np.nan)
+    agent.beat(0.0)
+    agent.beat(0.1)
+    assert agent.look(60) == []
+    for at_s in (30.0, 60.0, 90.0):
+        agent.beat(at_s)
+    assert agent.arrays["interval_s"][0] == pytest.approx(30.0, abs=0.1)
+    assert agent.arrays["loss"][0] < 0.005
+    assert agent.look(130) == []
+    assert agent.look(300) == [(Status.ONLINE, Status.OFFLINE, Reason.DEADLINE_MISSED)]
+
+
+def test_the_first_gap_after_a_beat_that_was_sent_twice_teaches_the_interval() -> None:
+    agent = Agent(np.nan)
+    for at_s in (0.0, 0.1, 60.1, 120.1):
+        agent.beat(at_s)
+    assert agent.arrays["interval_s"][0] == pytest.approx(60.0, abs=0.1)
+    assert agent.look(190) == []
+
+
+def test_an_agent_that_beats_fast_and_declares_nothing_comes_down_to_the_least_interval() -> None:
+    agent = Agent(np.nan)
+    for i in range(1000):
+        agent.beat(1.0 * i)
+    assert agent.arrays["interval_s"][0] == pytest.approx(CONFIG.least_interval_s, rel=0.01)
+    assert agent.look(1000 + 15) == []
+    assert agent.look(1000 + 60) == [(Status.ONLINE, Status.OFFLINE, Reason.DEADLINE_MISSED)]
+
+
+@pytest.mark.parametrize("least_s", [-1.0, 31.0, np.nan])
+def test_a_least_interval_that_is_none_is_refused(least_s: float) -> None:
+    with pytest.raises(SettingError, match="--least-interval"):
+        pipeline_config(least_interval_s=least_s)
+
+
+def test_the_least_interval_may_be_set() -> None:
+    assert pipeline_config(least_interval_s=0.5).heartbeat.least_interval_s == 0.5
+    assert pipeline_config().heartbeat == CONFIG
+
+
+def test_what_an_agent_declares_may_be_below_the_least_interval() -> None:
+    agent = Agent(0.5)
+    last_s = agent.beats(100)
+    assert agent.arrays["interval_s"][0] == pytest.approx(0.5)
+    assert agent.look(last_s + 1) == []
+    assert agent.look(last_s + 3) == [(Status.ONLINE, Status.OFFLINE, Reason.DEADLINE_MISSED)]
+
+
+def test_an_interval_of_before_the_floor_is_learned_anew() -> None:
+    agent = Agent(np.nan)
+    agent.beat(0.0)
+    agent.arrays["interval_s"][0], agent.arrays["beats"][0] = 0.1, 50
+    agent.beat(30.0)
+    assert agent.arrays["interval_s"][0] == pytest.approx(30.0)
+    assert agent.look(60) == []
 
 
 def test_an_interval_that_is_declared_anew_counts_at_once() -> None:
@@ -247,6 +307,25 @@ def test_a_clock_that_is_set_loses_no_beat(jump_s: float) -> None:
         assert agent.look(10.0 * i + 9) == []
     assert agent.arrays["beats"][0] == 60
     assert agent.arrays["skew_s"][0] == pytest.approx(-jump_s, abs=10)
+
+
+@pytest.mark.parametrize("jump_s", [-3600.0, -300.0, 300.0])
+def test_a_stopped_agent_is_back_with_a_session_of_its_own_whatever_its_clock_says(jump_s: float) -> None:
+    def beat(at_s: float, sent_s: float, session: int, said: Said = Said.HEALTHY) -> None:
+        one = [np.array([x]) for x in (START_S + sent_s, 10.0, np.nan, np.nan)]
+        arrived_s = np.array([START_S + at_s])
+        more = {"arrived_s": arrived_s, "session": np.array([session])}
+        heartbeat.update(CONFIG, arrays, np.zeros(1, np.int32), *one, np.array([said], np.uint8), **more)
+
+    arrays = SlotArrays(FIELDS, 1)
+    for i in range(5):
+        beat(10.0 * i, 10.0 * i, 1)
+    beat(45, 45, 1, Said.STOPPING)
+    beat(52, 42, 1)
+    assert arrays["status"][0] == Status.STOPPED
+    beat(55, 55 + jump_s, 2)
+    assert arrays["status"][0] == Status.ONLINE
+    assert arrays["skew_s"][0] == pytest.approx(-jump_s)
 
 
 def test_a_promise_is_kept_in_the_clock_of_who_gave_it() -> None:

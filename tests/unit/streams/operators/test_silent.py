@@ -8,25 +8,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+from streams.eval.traces import COLUMNS as SCHEMA
 from streams.operators import silent
 from streams.operators.silent import Finding, SilentConfig, State
 
 START_S = 1_790_000_000.0
 CONFIG = SilentConfig()
-SCHEMA = {
-    "agent_id": pl.String,
-    "timestamp": pl.Datetime("us", "UTC"),
-    "kind": pl.String,
-    "run_id": pl.String,
-    "thread_id": pl.String,
-    "tool": pl.String,
-    "tool_call_id": pl.String,
-    "arguments_hash": pl.String,
-    "deadline_s": pl.Float64,
-    "latency_ms": pl.Float64,
-    "status": pl.String,
-    "claimed_health": pl.String,
-}
 Event = dict[str, Any]
 
 
@@ -157,6 +144,23 @@ def test_high_latency_against_the_own_baseline() -> None:
     assert 150 < found[0].threshold < 700
 
 
+def test_a_turn_that_is_told_of_twice_is_slow_once_and_teaches_once() -> None:
+    slow = [*_turn(8.2, "r9")[:-1], _event(8.9, "agent_completed", "r9", latency_ms=9000.0)]
+    once: State = {}
+    twice: State = {}
+    assert _kinds(_watch([*_history(), *slow], 30, once)) == ["high_latency"]
+    assert _kinds(_watch([*_history(), *slow, slow[-1]], 30, twice)) == ["high_latency"]
+    assert once["a"]["latency"] == twice["a"]["latency"]
+
+
+def test_agents_that_make_up_names_of_tools_cannot_fill_the_memory() -> None:
+    events = [event for i in range(500) for event in _call(i / 100, f"c{i}") if event["kind"] == "tool_completed"]
+    state: State = {}
+    silent.update(CONFIG, state, _frame([event | {"tool": f"tool-{i}"} for i, event in enumerate(events)]), START_S)
+    assert len(state["a"]["latency"]) <= CONFIG.most_tools + 1
+    assert state["a"]["latency"]["tool"]["count"] == 500
+
+
 def test_tool_loop_once_a_loop() -> None:
     calls = [event for i in range(6) for event in _call(8.3 + i / 10, f"c{i}", arguments="same")]
     events = [*_history(), _event(8.2, "agent_started"), *calls, _event(9.5, "agent_completed")]
@@ -177,6 +181,28 @@ def test_state_survives_json() -> None:
     assert restored == state
     late = START_S + 100
     assert silent.scan(CONFIG, restored, late) == silent.scan(CONFIG, state, late) != []
+
+
+def test_a_state_saved_before_what_is_open_was_known_is_read() -> None:
+    events = [*_history(), _event(8.2, "agent_started"), _call(8.3, "stuck")[0]]
+    state: State = {}
+    _watch(events, 9, state)
+    restored: State = json.loads(json.dumps(state))
+    del restored["a"]["open_calls"], restored["a"]["open_turns"]
+    late = START_S + 100
+    assert silent.scan(CONFIG, restored, late) == silent.scan(CONFIG, state, late) != []
+
+
+def test_a_stale_thread_that_goes_on_may_become_stale_again() -> None:
+    events = [*_history(), _event(8.2, "agent_started"), _event(40.0, "agent_thinking")]
+    assert _kinds(_watch(events, 400)) == ["stale_thread", "stale_thread"]
+
+
+def test_what_is_whole_is_not_looked_at_again() -> None:
+    state: State = {}
+    _watch(_history(), 30, state)
+    assert (state["a"]["open_calls"], state["a"]["open_turns"]) == ({}, {})
+    assert state["a"]["calls"]
 
 
 def test_splitting_a_batch_changes_nothing() -> None:

@@ -2,54 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
-from stream_world import NOW_S, columns, event
+from rules_world import World, brief, named
+from stream_world import NOW_S
 
 from streams.outputs import Outputs
-from streams.pipeline import Pipeline, PipelineConfig
 from streams.rules.load import parse_pack
-from streams.state.partition import PartitionState
 
 METRICS, BEATS, HOSTS = "fleet.metrics", "fleet.heartbeats", "fleet.hosts"
-
-
-class World:
-    """One partition judged by the rules of a text; offsets count up by topic."""
-
-    def __init__(self, rules: str) -> None:
-        self.line = Pipeline(PipelineConfig(rules=parse_pack("version: 1\nrules:\n" + rules, "test")))
-        self.state: PartitionState = self.line.restore(0)
-        self._next: dict[str, int] = {}
-
-    def send(self, topic: str, at_s: float, agent: str = "a", **more: object) -> list[dict[str, Any]]:
-        """Apply one event at NOW_S + at_s; the signals that follow."""
-        first = self._next.get(topic, 0)
-        self._next[topic] = first + 1
-        batch = columns(topic, [event(topic, agent, NOW_S + at_s, seq=first, **more)], first=first)
-        outputs = self.line.apply(self.state, batch, NOW_S + at_s)
-        assert len(outputs.rows["fleet.alerts"]) == len(outputs.rows["fleet.signals"])
-        return [dict(row) for row in outputs.rows["fleet.signals"]]
-
-    def tick(self, at_s: float, **until: float) -> list[dict[str, Any]]:
-        """What time brings, without summaries."""
-        now_s = NOW_S + at_s
-        found = self.line.tick(self.state, now_s, beats_until_s=now_s, steps_until_s=None, until_s={METRICS: now_s})
-        return [dict(row) for row in found.rows["fleet.signals"] if row["kind"] != "summary"]
-
-    def restart(self) -> None:
-        """Continue from snapshots."""
-        self.state = self.line.restore(0, [raw for _, raw in self.state.take_dirty_snapshots()])
-
-
-def brief(rows: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    return [(row["name"], row["kind"], row["severity"]) for row in rows]
-
-
-def named(row: dict[str, Any], field: str) -> dict[str, str]:
-    return {pair["name"]: pair["value"] for pair in row[field]}
 
 
 CPU = "  - {name: cpu, kind: threshold, metric: cpu_usage, above: 80, clear: 75, for: 60s}\n"
@@ -196,3 +157,22 @@ def test_forecasts_fire_by_confidence_and_end_in_silence() -> None:
         world.line.signals.forecasts(world.state, np.zeros(1, np.int32), found, NOW_S, outputs)
     assert [r["summary"] for r in outputs.rows["fleet.signals"]] == ["a: cpu_usage is about to cross 80 within 6 h"]
     assert brief(world.tick(601)) == [("soon", "resolved", "warning")]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fires"),
+    [("*", False), ("custom:*", True), ("custom:tokens", True), ("custom:tokens.per_second", True), ("tokens", False)],
+)
+def test_an_anomaly_of_a_metric_of_ones_own_is_told_where_the_rule_names_it(pattern: str, fires: bool) -> None:
+    """A counter whose rate becomes ten times as large: the alert is about its rate."""
+    world = World(f'  - {{name: odd, kind: anomaly, metric: "{pattern}", trend: 9.0, quiet: 120s}}\n')
+    gained = np.random.default_rng(4).normal(300, 20, 120)
+    gained[100:] *= 10
+    told = [
+        signal
+        for at, total in enumerate(np.cumsum(gained).tolist())
+        for signal in world.send(METRICS, 30.0 * at, custom=[{"name": "tokens", "value": total}])
+    ]
+    assert [(row["kind"], named(row, "labels")["metric"]) for row in told[:1]] == (
+        [("firing", "custom:tokens.per_second")] if fires else []
+    )

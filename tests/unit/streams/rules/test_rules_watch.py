@@ -24,7 +24,7 @@ def test_a_file_is_taken_when_it_changes_and_a_bad_one_never(tmp_path: Path) -> 
     _write(path, "version: 1\nrules: [{name: a, kind: status, status: soon}]", 2)
     assert (file.look(), file.look()) == (None, None)
     assert file.problem is not None
-    assert f"{path}:2:33: rules[0].status: " in file.problem
+    assert f"{path}:2:41: rules[a].status: " in file.problem
     _write(path, GOOD + "\n# nothing else", 3)
     assert (file.look(), file.problem) == (None, None)
     _write(path, GOOD.replace("late", "offline"), 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 from stream_world import NOW_S, assert_same_facts, columns, event, pipeline
@@ -61,6 +62,54 @@ def test_there_are_no_more_keys_than_buckets() -> None:
     state = line.restore(0)
     line.apply(state, columns(METRICS, _metrics(1000, NOW_S)), NOW_S)
     assert len(state.take_dirty_snapshots()) == BUCKETS
+
+
+NEWER_FIELDS = {
+    "trust": ("factors", "factors_s"),
+    "anomaly": ("calm",),
+    "heartbeat": ("event_s", "skew_s"),
+}
+NEWER_ARRAYS = ("forecast", "violations", "heard")
+NEWER_STORES = ("learned", "rates", "budgets", "sent")
+
+
+def _as_first_released(raw: bytes) -> bytes:
+    """A snapshot without what later programs added to it."""
+    snapshot = unpack(raw)
+    stores = {
+        name: StoreSnapshot(
+            saved.keys,
+            {
+                array: {field: of for field, of in fields.items() if field not in NEWER_FIELDS.get(array, ())}
+                for array, fields in saved.columns.items()
+                if array not in NEWER_ARRAYS
+            },
+        )
+        for name, saved in snapshot.stores.items()
+        if name not in NEWER_STORES
+    }
+    extra = {name: snapshot.extra[name] for name in ("bucket", "owners", "silent")}
+    extra["owners"] = [owner[:2] for owner in extra["owners"]]
+    return pack(Snapshot(snapshot.applied, stores, extra))
+
+
+def test_a_snapshot_of_the_first_release_is_read_and_what_it_lacks_begins_anew() -> None:
+    line = pipeline()
+    state = line.restore(0)
+    line.apply(state, columns(METRICS, _metrics(30, NOW_S)), NOW_S)
+    line.apply(state, columns(BEATS, [event(BEATS, "a1", NOW_S, status="healthy", host="h1")]), NOW_S)
+    old = [_as_first_released(raw) for _, raw in state.take_dirty_snapshots()]
+    again = line.restore(0, old)
+    slot = again.agents.slots.keys.index("a1")
+    before = state.agents.slots.keys.index("a1")
+    assert again.agents.arrays["trust"]["good"][slot] == state.agents.arrays["trust"]["good"][before] > 0
+    assert again.agents.arrays["heartbeat"]["last_s"][slot] == NOW_S
+    assert (again.agents.arrays["trust"]["factors"] == 0).all()
+    assert np.isnan(again.agents.arrays["forecast"]["last_s"][slot])
+    assert again.owners[slot].host is None
+    later = line.apply(again, columns(METRICS, _metrics(30, NOW_S + 400), first=30), NOW_S + 400)
+    assert "fleet.deadletter" not in later.rows
+    assert again.agents.arrays["forecast"]["last_s"][slot] == NOW_S + 400
 
 
 @pytest.mark.parametrize(

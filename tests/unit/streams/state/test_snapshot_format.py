@@ -32,6 +32,23 @@ def test_a_round_trip_keeps_everything() -> None:
     assert store.columns["trust"]["violations"].dtype == np.int64
 
 
+def _head(raw: bytes) -> dict[str, object]:
+    data = zstandard.decompress(raw)
+    (length,) = struct.unpack_from("<I", data)
+    found: dict[str, object] = json.loads(data[4 : 4 + length])
+    return found
+
+
+def test_programs_from_before_the_epochs_of_owners_refuse_what_is_written_now() -> None:
+    """They read version 1 alone, and would take snapshots of two epochs for two parts of one state."""
+    assert _head(pack(_some()))["version"] == FORMAT_VERSION == 2
+
+
+def test_what_such_a_program_wrote_is_still_read() -> None:
+    found = unpack(_frame({"version": 1, "applied": {"fleet.metrics": 7}, "stores": {}, "extra": {"bucket": 5}}))
+    assert found == Snapshot({"fleet.metrics": 7}, {}, {"bucket": 5})
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -1,0 +1,1 @@
+"""What clients send, as models: checked once, then turned into events. Pure."""

@@ -1,0 +1,1 @@
+"""Governance over the whole fleet: violations by pages, policies, and which agents are governed at all."""

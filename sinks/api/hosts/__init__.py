@@ -1,0 +1,1 @@
+"""Hosts: what their probes measured, and the agents that run on them."""

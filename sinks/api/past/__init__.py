@@ -1,0 +1,1 @@
+"""History: questions to the lake, within a scope and a span of time."""

@@ -1,0 +1,1 @@
+"""How something went over time, by whatever agents can be grouped by, over any range."""

@@ -1,0 +1,1 @@
+"""Saved views: questions and filters that people keep, for themselves or for everybody of their tenant."""
