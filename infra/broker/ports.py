@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import random
 import socket
+import tempfile
+import threading
+from collections import deque
+from functools import cache
+from pathlib import Path
 
 from infra.runtime.errors import BrokerStartError
 
@@ -13,6 +21,10 @@ LOOPBACK = "127.0.0.1"
 _LOWEST_PORT = 15_000
 _HIGHEST_PORT = 31_999
 _TRIES = 200
+_MOST_GIVEN = 1_000
+
+_given: deque[int] = deque()
+_giving = threading.Lock()
 
 
 def is_free(port: int) -> bool:
@@ -28,10 +40,14 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that is free now. Raises `BrokerStartError` when none can be found."""
+    """A port of 127.0.0.1 that is free now, and that no other call gives while this process lives: a broker binds its
+    ports seconds after it was given them, and finds them again after it was killed.
+
+    Raises `BrokerStartError` when none can be found.
+    """
     for _ in range(_TRIES):
         port = random.randint(_LOWEST_PORT, _HIGHEST_PORT)  # noqa: S311  # spreads processes that start together, protects nothing
-        if is_free(port):
+        if is_free(port) and _is_reserved_now(port):
             return port
     raise BrokerStartError(
         f"no free port found on {LOOPBACK} in {_TRIES} tries", setting="--port", way_out="Name a free one"
@@ -46,3 +62,35 @@ def require_free(port: int) -> None:
             setting="--port",
             way_out="Choose another, or end what listens there",
         )
+
+
+def _is_reserved_now(port: int) -> bool:
+    """Reserve `port` for this process; False where it is reserved already, here or in another process of this user.
+
+    The kernel lets go of a process's reservations when it ends, and this process of its oldest after many.
+    """
+    with _giving:
+        if port in _given:
+            return False
+        try:
+            fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # without locks, or a folder for them, ports are given by their freedom alone
+        _given.append(port)
+        if len(_given) > _MOST_GIVEN:
+            _let_go(_given.popleft())
+    return True
+
+
+def _let_go(port: int) -> None:
+    with contextlib.suppress(OSError):  # as above
+        fcntl.lockf(_reservations(), fcntl.LOCK_UN, 1, port)
+
+
+@cache
+def _reservations() -> int:
+    """A file of this user's alone; the byte of a port's number is locked. Open for as long as the process lives."""
+    path = Path(tempfile.gettempdir()) / f"fleetpulse-ports-{os.getuid()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
