@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from infra.bench.children import Child, until
+from infra.broker.ports import free_port
 from infra.runtime.errors import FleetpulseError
 from infra.supervisor.child import die_with_parent
 
@@ -31,15 +32,7 @@ async def nothing(request: Request) -> Response:
     await request.body()
     return Response(status_code=202)
 """
-_WITHIN_S = 30.0
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens at just now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+_WITHIN_S = 120.0
 
 
 def listens(port: int) -> bool:

@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from infra.bench.api_peer import free_port, listens
+from infra.bench.api_peer import listens
 from infra.bench.children import Child, until
+from infra.broker.ports import free_port
 from infra.runtime.errors import FleetpulseError
 from infra.supervisor.child import die_with_parent
 
@@ -32,7 +33,7 @@ def page() -> None:
 if __name__ == "__main__":
     ui.run(host="127.0.0.1", port=int(sys.argv[1]), show=False, reload=False)
 """
-_WITHIN_S = 60.0
+_WITHIN_S = 120.0
 
 
 @asynccontextmanager

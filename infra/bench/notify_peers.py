@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import socket
 import sys
 import urllib.request
 from asyncio.subprocess import DEVNULL
@@ -15,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.bench.children import until
+from infra.broker.ports import free_port
 from infra.runtime.kafka import consumer
 from schemas.record import decode_record
 from schemas.registry import SchemaBook
@@ -42,12 +42,6 @@ async def by_hand(bootstrap: str, url: str, count: int) -> None:
     await reader.stop()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _post(url: str, body: bytes) -> None:
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310  # loopback
     with urllib.request.urlopen(request, timeout=30):  # noqa: S310  # loopback
@@ -72,7 +66,7 @@ async def alertmanager(folder: Path, webhook: str) -> AsyncIterator[str | None]:
     route = "{receiver: hook, group_by: ['...'], group_wait: 0s, group_interval: 1m, repeat_interval: 1h}"
     receivers = f"[{{name: hook, webhook_configs: [{{url: '{webhook}'}}]}}]"
     (folder / "am.yml").write_text(f"route: {route}\nreceivers: {receivers}\n", encoding="utf-8")
-    url = f"http://127.0.0.1:{_free_port()}"
+    url = f"http://127.0.0.1:{free_port()}"
     process = await asyncio.create_subprocess_exec(
         binary, f"--config.file={folder}/am.yml", f"--storage.path={folder}/am",
         f"--web.listen-address={url.removeprefix('http://')}", "--cluster.listen-address=",
