@@ -34,6 +34,6 @@ class ExternalBroker:
         """Raises `BrokerStartError`."""
         raise BrokerStartError(f"the broker at {self.bootstrap} is not ours to end")
 
-    def restart(self, deadline_s: float = 60.0) -> None:  # noqa: ARG002  # the interface has it
+    def restart(self, deadline_s: float = 120.0) -> None:  # noqa: ARG002  # the interface has it
         """Raises `BrokerStartError`."""
         raise BrokerStartError(f"the broker at {self.bootstrap} is not ours to restart")

@@ -42,7 +42,7 @@ class Broker(Protocol):
         """Start the process; nothing when it runs already. Raises `BrokerStartError`."""
         ...
 
-    def wait_ready(self, deadline_s: float = 60.0) -> None:
+    def wait_ready(self, deadline_s: float = 120.0) -> None:
         """Return once clients are served. Raises `BrokerStartError` or `BrokerUnreachableError`."""
         ...
 
@@ -54,7 +54,7 @@ class Broker(Protocol):
         """End the process at once, as a crash would (SIGKILL). The data folder stays as it is."""
         ...
 
-    def restart(self, deadline_s: float = 60.0) -> None:
+    def restart(self, deadline_s: float = 120.0) -> None:
         """Start again on the same port and data, ending the process first if it runs, and wait until it serves."""
         ...
 

@@ -49,7 +49,7 @@ class LocalBroker:
         except OSError as error:
             raise BrokerStartError(f"cannot run {launch.command[0]}: {error.strerror}") from error
 
-    def wait_ready(self, deadline_s: float = 60.0) -> None:
+    def wait_ready(self, deadline_s: float = 120.0) -> None:
         """Return once clients are served. Raises `BrokerStartError` when the process ends or stays silent."""
         if self._child is None:
             raise BrokerStartError(f"the {self.kind} broker was not started")
@@ -73,7 +73,7 @@ class LocalBroker:
         if self._child is not None:
             self._child.kill()
 
-    def restart(self, deadline_s: float = 60.0) -> None:
+    def restart(self, deadline_s: float = 120.0) -> None:
         """Start again on the same port and data, and wait until clients are served."""
         self.stop()
         self.start()

@@ -43,7 +43,7 @@ from infra.supervisor.watch import background, count_ledger, keep_alive, measure
 from schemas.catalogue import TOPICS
 
 _log = get_logger("up")
-_READY_S = 60.0
+_READY_S = 120.0
 _DRAIN_S = 60.0
 _STOP_S = 25.0
 _TELL_S = 10.0
