@@ -92,10 +92,10 @@ def _nearest_existing(folder: Path) -> Path:
     return next(p for p in (folder, *folder.parents) if p.exists())
 
 
-def docker_engine(environment: Mapping[str, str]) -> Finding:
+def docker_engine(environment: Mapping[str, str], within_s: float = _DOCKER_ANSWERS_WITHIN_S) -> Finding:
     """Whether a Docker engine answers; only the container tests and the compose file need one."""
     url = environment.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
-    if docker_answers(url):
+    if docker_answers(url, within_s):
         return Finding("docker", "ok", f"answers at {url}")
     return Finding("docker", "warn", f"no engine answers at {url}", "Only needed for the container tests and compose")
 

@@ -42,7 +42,7 @@ def test_a_block_runs(name: str, text: str, tmp_path: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

@@ -23,7 +23,7 @@ def test_code_of_the_page_runs(block: str, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FLEETPULSE_")}
     environment |= {"FLEETPULSE_BOOTSTRAP": "127.0.0.1:1", "FLEETPULSE_DATA_DIR": str(tmp_path)}
     command = [sys.executable, "-c", block]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=environment)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=240, env=environment)
     assert done.stdout in {"redacted Write to [EMAIL].\n", ""}
 
 

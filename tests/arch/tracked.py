@@ -20,7 +20,7 @@ def tracked() -> tuple[Path, ...]:
         folders = ("schemas", "infra", "producers", "streams", "sinks", "tests", "docs", ".ci")
         found = [p for f in folders for p in (ROOT / f).rglob("*") if "__pycache__" not in p.parts]
         listed = [str(p.relative_to(ROOT)) for p in (*found, *ROOT.glob("*.*")) if p.is_file()]
-    return tuple(Path(name) for name in listed if name and (ROOT / name).is_file())
+    return tuple(Path(name) for name in sorted(listed) if name and (ROOT / name).is_file())
 
 
 @cache

@@ -25,8 +25,7 @@ def test_a_change_waits_until_a_screen_shows_its_word() -> None:
 
 
 def test_streams_are_read_whatever_they_are_cut_into() -> None:
-    now_s = time.time()
-    told = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now_s))
+    told = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - 10))
     item = f'{{"agent_id":"{PROBE}7","user_id":"bench","status":"late","at":"{told}"}}'
     other = item.replace(PROBE, "bench-")
     text = f'event: status\ndata: {{"items":[{other},{item}]}}\n\nevent: frame\ndata: {{}}\n\n'.encode()
@@ -35,7 +34,7 @@ def test_streams_are_read_whatever_they_are_cut_into() -> None:
         for at in range(0, len(text), step):
             viewer.data_received(text[at : at + step])
         assert len(viewer.waits_s) == 1
-        assert 0 <= viewer.waits_s[0] < 5
+        assert 5 < viewer.waits_s[0] < 300
         assert viewer.bytes_in == len(text)
 
 

@@ -68,7 +68,7 @@ def test_what_does_not_speak_kafka_does_not_answer(reply: bytes) -> None:
 def test_an_answer_with_a_broker_is_one() -> None:
     with _listener(_answer(0x464C5054, brokers=1)) as address:
         assert answers(address, timeout_s=30)
-        assert any_answers(f"{LOOPBACK}:{free_port()},{address}")
+        assert any_answers(f"{LOOPBACK}:{free_port()},{address}", timeout_s=30)
 
 
 def test_silence_ends_with_the_timeout() -> None:

@@ -98,12 +98,12 @@ def _engine(path: Path, reply: bytes) -> Iterator[str]:
 
 def test_a_docker_engine_that_answers(tmp_path: Path) -> None:
     with _engine(tmp_path / "docker.sock", b"HTTP/1.0 200 OK\r\n\r\nOK") as url:
-        assert docker_engine({"DOCKER_HOST": url}).state == "ok"
+        assert docker_engine({"DOCKER_HOST": url}, within_s=60).state == "ok"
 
 
 def test_something_else_at_its_socket(tmp_path: Path) -> None:
     with _engine(tmp_path / "docker.sock", b"SSH-2.0\r\n") as url:
-        assert not docker_answers(url)
+        assert not docker_answers(url, timeout_s=60)
 
 
 @pytest.mark.parametrize("url", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1", "npipe:////./pipe/docker"])

@@ -27,11 +27,11 @@ match sys.argv[1]:
     case "long-line":
         sys.stdout.write("x" * 3_000_000 + "\\n"); ready(); signal.pause()
     case "stubborn":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN); ready(); time.sleep(60)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN); ready(); time.sleep(600)
     case "refuse":
         sys.stderr.write("a log line\\nfleetpulse: no \\x1b[2Jluck (setting --x)\\n"); sys.exit(2)
     case "silent":
-        time.sleep(60)
+        time.sleep(600)
     case "burn":
         ready(); data = bytearray(50_000_000)
         while True: sum(range(1000))
@@ -62,27 +62,27 @@ async def start(made: list[Child], tmp_path: Path, what: str) -> Child:
 
 async def test_ready_line_and_a_clean_stop(made: list[Child], tmp_path: Path) -> None:
     child = await start(made, tmp_path, "serve")
-    assert await child.wait_ready(10) == {"event": "ready", "number": 7}
+    assert await child.wait_ready(60) == {"event": "ready", "number": 7}
     assert child.pid is not None
-    assert await child.stop(10) == -signal.SIGTERM
+    assert await child.stop(60) == -signal.SIGTERM
     assert child.pid is None
     assert child.lines == ["before", "after"]
-    assert await child.stop(10) == -signal.SIGTERM
+    assert await child.stop(60) == -signal.SIGTERM
 
 
 async def test_it_can_be_started_again(made: list[Child], tmp_path: Path) -> None:
     child = await start(made, tmp_path, "serve")
-    await child.wait_ready(10)
+    await child.wait_ready(60)
     first = child.pid
-    await child.stop(10)
+    await child.stop(60)
     await child.start()
-    await child.wait_ready(10)
+    await child.wait_ready(60)
     assert child.pid not in (None, first)
 
 
 async def test_it_knows_how_often_it_was_started_again(made: list[Child], tmp_path: Path) -> None:
     child = await start(made, tmp_path, "count")
-    await child.wait_ready(10)
+    await child.wait_ready(60)
     assert child.lines == ["0"]
     kept = asyncio.create_task(keep_alive(child))
     assert child.pid is not None
@@ -96,7 +96,7 @@ async def test_it_knows_how_often_it_was_started_again(made: list[Child], tmp_pa
 
 async def test_who_does_not_stop_is_killed(made: list[Child], tmp_path: Path) -> None:
     child = await start(made, tmp_path, "stubborn")
-    await child.wait_ready(10)
+    await child.wait_ready(60)
     assert await child.stop(0.2) == -signal.SIGKILL
 
 
@@ -104,7 +104,7 @@ async def test_last_words_of_this_start_without_what_moves_a_cursor(made: list[C
     (tmp_path / "refuse.log").write_text("of an earlier run\n")
     child = await start(made, tmp_path, "refuse")
     with pytest.raises(ChildError) as caught:
-        await child.wait_ready(10)
+        await child.wait_ready(60)
     assert str(caught.value) == (
         "refuse ended with exit code 2: no \N{REPLACEMENT CHARACTER}[2Jluck (setting --x). "
         f"Its log is {tmp_path / 'refuse.log'}"
@@ -120,17 +120,17 @@ async def test_who_is_late_is_named(made: list[Child], tmp_path: Path) -> None:
 
 async def test_a_line_without_end_does_not_hold_it_up(made: list[Child], tmp_path: Path) -> None:
     child = await start(made, tmp_path, "long-line")
-    assert (await child.wait_ready(10))["number"] == 7
+    assert (await child.wait_ready(60))["number"] == 7
 
 
 async def test_what_it_uses_is_measured(made: list[Child], tmp_path: Path) -> None:
     child = await start(made, tmp_path, "burn")
-    await child.wait_ready(10)
+    await child.wait_ready(60)
     async with asyncio.timeout(60):
         while child.cost.cpu_s < 0.2 or child.cost.peak_rss_bytes < 1_000_000:
             child.sample()
             await asyncio.sleep(0.02)
     before = child.cost.cpu_s
-    await child.stop(10)
+    await child.stop(60)
     child.sample()
     assert child.cost.cpu_s >= before

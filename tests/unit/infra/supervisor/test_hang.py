@@ -59,7 +59,7 @@ async def test_a_stopped_process_is_ended_though_it_does_not_hear(tmp_path: Path
     child = Child("part", ("broker", "start", "--broker", "tansu"), tmp_path / "log", dict(os.environ))
     child.environment |= {"FLEETPULSE_DATA_DIR": str(tmp_path)}
     await child.start()
-    await child.wait_ready(30)
+    await child.wait_ready(120)
     assert child.pid is not None
     psutil.Process(child.pid).send_signal(signal.SIGSTOP)
     async with asyncio.timeout(60):
