@@ -15,7 +15,8 @@ MOST_BYTES = 10_000
 
 def publisher_of() -> Publisher:
     """Nobody answers at its address; it thinks that it is connected."""
-    publisher = Publisher(PublisherConfig("127.0.0.1:1", give_up_s=0.3, max_waiting_bytes=MOST_BYTES))
+    limits = PublisherConfig("127.0.0.1:1", give_up_s=0.3, stalled_after_s=60, max_waiting_bytes=MOST_BYTES)
+    publisher = Publisher(limits)
     publisher.link.ready.set()
     return publisher
 
@@ -42,13 +43,13 @@ async def test_a_burst_is_refused_once_memory_is_taken_and_then_given_up() -> No
     assert len(taken) < 2 * MOST_BYTES / 1_000
     answers = await asyncio.gather(*taken, return_exceptions=True)
     assert {type(answer) for answer in answers} == {Unavailable}
-    assert await publisher.drain(5)
+    assert await publisher.drain(60)
     assert (session.acknowledged, session.dropped, session.issued) == (0, len(taken), len(taken))
     assert publisher.dropped_rows == len(taken)
 
 
 async def test_a_batch_that_takes_long_means_that_the_broker_is_away() -> None:
-    publisher = Publisher(PublisherConfig("127.0.0.1:1", give_up_s=5, stalled_after_s=0.05))
+    publisher = Publisher(PublisherConfig("127.0.0.1:1", give_up_s=200, stalled_after_s=0.05))
     publisher.link.ready.set()
     waiting = asyncio.create_task(publisher.publish([parcel_of(Session("gw-1/a", "a"))]))
     async with asyncio.timeout(60):
@@ -56,7 +57,7 @@ async def test_a_batch_that_takes_long_means_that_the_broker_is_away() -> None:
             await asyncio.sleep(0.01)
     assert publisher.trouble() == "the broker does not acknowledge"
     waiting.cancel()
-    assert await publisher.drain(5)
+    assert await publisher.drain(60)
 
 
 async def test_a_client_that_goes_leaves_nothing_behind() -> None:
@@ -64,6 +65,6 @@ async def test_a_client_that_goes_leaves_nothing_behind() -> None:
     waiting = asyncio.create_task(publisher.publish([parcel_of(session, rows=2_500)]))
     await asyncio.sleep(0)
     waiting.cancel()
-    assert await publisher.drain(5)
+    assert await publisher.drain(60)
     assert session.dropped == 2_500
     assert publisher.waiting_bytes == 0

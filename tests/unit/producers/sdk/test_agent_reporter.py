@@ -12,6 +12,8 @@ from producers.sdk import GovernedResponse, TrustConfig
 from producers.sdk.trust import TrustScore
 
 _MAIL = "write to jane.doe@example.org"
+# Trust fades from the moment a reporter is made: 1.0 is 0.999999 after a third of a second.
+_FULL_TRUST = pytest.approx(1.0, abs=1e-3)
 _POLICIES = [{"id": "no-personal-info", "severity": "high"}, {"id": "length", "type": "length", "max_length": 200}]
 
 
@@ -28,7 +30,7 @@ async def test_a_response_is_governed_before_it_leaves(tmp_path: Path) -> None:
     assert "jane" not in governed.text
     assert (governed.allowed, governed.action) == (True, "redacted")
     assert [finding.policy_id for finding in governed.findings] == ["no-personal-info"]
-    assert governed.trust_score == pytest.approx(0.9, abs=1e-4)
+    assert governed.trust_score == pytest.approx(0.9, abs=1e-3)
     events = queued(reporter)
     (violation,) = [fields for topic, fields in events if topic == "fleet.violations"]
     assert (violation["policy_id"], violation["severity"], violation["action"]) == (
@@ -74,7 +76,7 @@ async def test_what_fails_to_answer_is_a_failed_request_and_raises(tmp_path: Pat
 async def test_without_policies_everything_passes(tmp_path: Path) -> None:
     reporter = agent(tmp_path)
     governed = await reporter.wrap_response("q", _MAIL)
-    assert (governed.text, governed.allowed, governed.trust_score) == (_MAIL, True, pytest.approx(1.0))
+    assert (governed.text, governed.allowed, governed.trust_score) == (_MAIL, True, _FULL_TRUST)
 
 
 async def test_a_policy_that_raises_does_not_break_the_host(tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_in_threads_it_beats_where_it_works(tmp_path: Path) -> None:
     beats = [fields for topic, fields in queued(reporter) if topic == "fleet.heartbeats"]
     assert len(beats) == 1
     assert (beats[0]["policies_loaded"], beats[0]["governance_enabled"]) == (2, True)
-    assert beats[0]["trust_score"] == pytest.approx(1.0)
+    assert beats[0]["trust_score"] == _FULL_TRUST
 
 
 def test_a_scope_reports_although_nothing_is_started(tmp_path: Path) -> None:
