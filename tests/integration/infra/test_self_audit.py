@@ -10,13 +10,14 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.broker.interface import Broker
-from infra.health import Component, Health, HealthStatus, publishing
+from infra.health import Component, Health, HealthStatus, publisher, publishing
 from infra.provisioning.plan import plan_topics
 from infra.provisioning.topics import provision
 from infra.runtime.columnar_fetch import fetch_columns
@@ -86,7 +87,16 @@ def numbers(rows: list[Row]) -> list[int]:
     return sorted(row["seq"] for row in rows)
 
 
-async def test_a_session_of_beats_and_metrics(broker_factory: Callable[[str], Broker]) -> None:
+def just_made(rows: list[Row], least: int, within_s: float) -> bool:
+    """Whether whole rounds have come, a beat and metrics each, and the last of them was made a moment ago."""
+    newest = max((row["timestamp"] for row in rows), default=datetime.fromtimestamp(0, UTC))
+    return len(rows) >= least and len(rows) % 2 == 0 and datetime.now(UTC) - newest < timedelta(seconds=within_s)
+
+
+async def test_a_session_of_beats_and_metrics(
+    broker_factory: Callable[[str], Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "_LAST_BEAT_WITHIN_S", 60.0)  # seconds that a busy machine may need
     broker = await served(broker_factory)
     work = Work()
     async with Watch.of(broker.bootstrap, "fleet.heartbeats", "fleet.metrics") as watch:
@@ -141,7 +151,7 @@ async def test_a_broker_that_is_away_disturbs_nobody_and_leaves_no_hole(
     # What the broker took and nobody has read goes with it: the next round has to be far away when it is killed.
     async with publishing(Work(), broker.bootstrap, process="test", instance="one", interval_s=2):
         async with Watch.of(broker.bootstrap, "fleet.heartbeats", "fleet.metrics") as watch:
-            await watch.until(lambda rows: len(rows) >= 4)
+            await watch.until(lambda rows: just_made(rows, 4, within_s=1))
             broker.kill()
             seen = set(numbers(watch.rows))
         await asyncio.sleep(1.0)
@@ -206,5 +216,6 @@ async def test_a_lake_writer_that_is_stopped_is_missed_and_one_that_goes_on_is_s
         writer.send_signal(signal.SIGSTOP)
         await status.until(says("fleetpulse:lake-writer:", "offline"))
         await alerts.until(lambda rows: any(row["name"] == "agent_offline" for row in rows))
+        known = len(status.rows)
         writer.send_signal(signal.SIGCONT)
-        await status.until(lambda rows: rows[-1]["status"] == "online" and rows[-1]["previous"] != "unknown")
+        await status.until(lambda rows: says("fleetpulse:lake-writer:", "online")(rows[known:]))
