@@ -101,6 +101,8 @@ def test_from_the_first_alert_to_silence(broker_factory: Make, tmp_path: Path) -
         assert code == 0, errors
         third = signal("firing", time.time(), "web-3", fingerprint="cc03" * 8)
         asyncio.run(publish(broker.bootstrap, encoded(third)))
+        # Of an alert that nobody has heard of yet, `show` says that there is none.
+        until(env, lambda found: len(found["alerts"]) == 3, "list", "--all")
         quiet = until(env, lambda found: found["deliveries"], "show", "cc")
         assert [row["outcome"] for row in quiet["deliveries"]] == ["suppressed"]
         assert quiet["alert"]["suppressed_by"] == f"silence:{said.strip()}"
