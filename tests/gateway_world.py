@@ -78,7 +78,7 @@ class GatewayWorld:
             )
         try:
             assert running.stdout is not None
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 line = await running.stdout.readline()
             assert line, log.read_text()[-3000:]
             yield GatewayProcess(running, json.loads(line)["url"], log)
@@ -123,5 +123,5 @@ class GatewayProcess:
     async def stop(self) -> int:
         """SIGTERM; the exit status."""
         self.running.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             return await self.running.wait()

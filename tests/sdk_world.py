@@ -109,14 +109,14 @@ class LoopbackGateway:
                 status, headers, body = self.answer(request)
                 lines = [f"HTTP/1.1 {status} said", f"content-length: {len(body)}"]
                 lines += [f"{name}: {value}" for name, value in headers.items()]
+                self.requests.append(request)  # first: who has the answer may look for the request at once
                 writer.write("\r\n".join([*lines, "", ""]).encode() + body)
                 async with self._arrived:
-                    self.requests.append(request)
                     self._arrived.notify_all()
                 if self.hang_up_after_answer:
                     break
-        except (ConnectionError, asyncio.CancelledError):
-            return
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            return  # a reporter that ends hangs up, in the middle of a body, too
         finally:
             self._tasks.discard(task)
             writer.close()

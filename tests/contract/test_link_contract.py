@@ -68,7 +68,7 @@ async def _running(config: ReporterConfig) -> AsyncIterator[Link]:
         task.cancel()
         began_s = time.monotonic()
         await asyncio.gather(task, return_exceptions=True)
-        assert time.monotonic() - began_s < 20, "a cancelled link ends"
+        assert time.monotonic() - began_s < 60, "a cancelled link ends"
         assert not link.ready.is_set()
 
 
@@ -90,7 +90,7 @@ async def test_what_is_acknowledged_is_in_the_topic(way: Way, tansu: Broker, tmp
         await link.send(LOGS, records[:1])
         await link.send(LOGS, records[1:])
     found = {}
-    async with aclosing(events(tansu.bootstrap, (LOGS,), 60)) as stream:
+    async with aclosing(events(tansu.bootstrap, (LOGS,), 120)) as stream:
         async for _, record in stream:
             if record["session_id"] == session:
                 found[record["seq"]] = (record["message"], record["agent_id"], record["user_id"])
