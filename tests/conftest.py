@@ -27,6 +27,12 @@ from infra.runtime.errors import BrokerStartError
 from infra.runtime.settings import load_settings
 
 IN_CI = os.environ.get("CI") == "true"
+# What commands print is compared as text: how the terminal around the tests likes it makes no difference to that. Typer
+# looks at these when it is imported, so they go before any test module is.
+for _name in ("FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR", "PY_COLORS", "TERMINAL_WIDTH", "TTY_COMPATIBLE"):
+    os.environ.pop(_name, None)
+if os.environ.get("TERM") in {"dumb", "unknown"}:  # Rich takes every width for 80 there
+    del os.environ["TERM"]
 use_tidy_loops()
 # How long an example takes says what else the machine does. (In CI Hypothesis lets go of these limits by itself.)
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -37,7 +37,8 @@ def collecting(hash_seed: int) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=os.environ | {"PYTHONHASHSEED": str(hash_seed)},
+        # Options that somebody gave this run may print the names in another way.
+        env=os.environ | {"PYTHONHASHSEED": str(hash_seed), "PYTEST_ADDOPTS": ""},
     )
 
 

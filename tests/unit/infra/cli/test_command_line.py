@@ -21,7 +21,7 @@ def absent(**_: str) -> list[EntryPoint]:
 
 def test_a_command_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(main, "entry_points", absent)
-    assert "(not installed: no_such_module)" in CliRunner().invoke(main.app, ["--help"]).output
+    assert "(not installed: no_such_module)" in CliRunner().invoke(main.app, ["--help"], env={"COLUMNS": "200"}).output
     done = CliRunner().invoke(main.app, ["flying", "--high", "now"])
     assert isinstance(done.exception, FleetpulseError)
     assert "`fleetpulse flying` needs the module no_such_module" in str(done.exception)

@@ -14,7 +14,7 @@ HOSTILE = "[bold red]x[/] [link=file:///etc/passwd]y[/link] \x1b[2J\x1b]0;title\
 
 
 def shown(picture: Picture, width: int = 160) -> str:
-    console = Console(file=io.StringIO(), record=True, width=width, force_terminal=True)
+    console = Console(file=io.StringIO(), record=True, width=width, height=60, force_terminal=True)
     console.print(render(picture))
     return console.export_text()
 
