@@ -44,7 +44,7 @@ async def test_the_probe_reports_until_it_is_asked_to_stop(tansu: Broker, tmp_pa
 
 def test_without_a_broker_it_ends_in_time_and_says_what_it_has_not_sent(tmp_path: Path) -> None:
     command = [FLEETPULSE, "probe", "--bootstrap", "127.0.0.1:1", "--for", "300ms", "--data-dir", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     (path,) = (tmp_path / "accounts").iterdir()
     (session,) = json.loads(path.read_text())["sessions"]
@@ -55,6 +55,6 @@ def test_without_a_broker_it_ends_in_time_and_says_what_it_has_not_sent(tmp_path
 def test_a_wrong_setting_is_one_line(tmp_path: Path) -> None:
     for wrong in (["--interval", "0s"], ["--bootstrap", "nowhere"], ["--agent-id", "", "--bootstrap", "h:1"]):
         command = [FLEETPULSE, "probe", *wrong, "--data-dir", str(tmp_path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert (done.returncode, done.stdout) == (2, "")
         assert len(done.stderr.splitlines()) == 1, done.stderr

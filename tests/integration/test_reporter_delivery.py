@@ -45,7 +45,7 @@ async def test_a_session_arrives_whole_from_asyncio(any_broker: Broker, tmp_path
         assert report.complete, report
         assert (report.dropped, report.spooled) == (0, 0)
         assert report.acknowledged >= 1_000
-        await asyncio.sleep(0.12)
+        await _flushed(reporter, lambda it: it.topics["fleet.heartbeats"].acknowledged >= 3)
     end = await reporter.aclose()
     assert end is not None
     assert end.complete

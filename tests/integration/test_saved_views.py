@@ -41,16 +41,17 @@ async def serving(bootstrap: str, folder: Path, keys: Keys) -> AsyncIterator[tup
     following = asyncio.create_task(world.shelf.run())
     try:
         async with serving_app(create_app(world), keys) as server:
-            await until(world.shelf.ready.is_set, 30)
+            await until(world.shelf.ready.is_set, 60)
             yield server, world
     finally:
         following.cancel()
+        await asyncio.wait({following})
         world.past.close()
         world.recent.close()
 
 
 async def send(api: Running, method: str, path: str, key: dict[str, str], **body: Any) -> tuple[int, Any]:  # noqa: ANN401  # any JSON value
-    answer = await api.client.request(method, path, headers=key, json=body or None, timeout=30)
+    answer = await api.client.request(method, path, headers=key, json=body or None, timeout=60)
     return answer.status_code, answer.json() if answer.content else None
 
 
@@ -105,6 +106,7 @@ async def test_what_the_topic_says_nothing_of_any_more_is_gone_after_a_reconnect
             await until(lambda: [view.id for view in world.shelf.seen("away", ())] == [kept["id"]], 60)
         finally:
             again.cancel()
+            await asyncio.wait({again})
 
 
 async def test_a_key_that_took_anothers_place_has_its_views(bootstrap: str, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ async def test_two_directories_know_within_a_second_what_is_made_and_revoked(
 
         tries_s: list[float] = []
         while min(tries_s, default=2.0) > 1.0:  # a machine that is busy with other things may need some
-            assert len(tries_s) < 10, tries_s
+            assert len(tries_s) < 40, tries_s
             later, later_record = make_key(SECRET, name="late", role="admin", tenant=None, now_s=time.time())
             await put(any_broker, topic, later_record)
             made_s = await until(

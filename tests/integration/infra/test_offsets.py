@@ -53,7 +53,7 @@ async def commit(broker: Broker, offsets: dict[int, int]) -> None:
 
 
 async def test_what_is_committed_is_no_lag(fresh_broker: Broker, reader: OffsetReader) -> None:
-    assert await drained(reader, [GROUP], 5)  # nothing is there to be read
+    assert await drained(reader, [GROUP], 60)  # nothing is there to be read
     await publish(fresh_broker, {0: 3, 1: 5})
     offsets = await reader.read()
     assert offsets.total(TOPIC) == 8
@@ -64,7 +64,7 @@ async def test_what_is_committed_is_no_lag(fresh_broker: Broker, reader: OffsetR
     assert offsets.lag(GROUP, [TOPIC]) == 1
     assert offsets.lag("another", TOPICS) == 8
     assert not await drained(reader, [GROUP], 1.6)
-    waiting = asyncio.create_task(drained(reader, [GROUP], 20))
+    waiting = asyncio.create_task(drained(reader, [GROUP], 60))
     await commit(fresh_broker, {1: 5})
     assert await waiting
     assert (await reader.read()).lag(GROUP, [TOPIC]) == 0

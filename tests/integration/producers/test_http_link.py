@@ -187,8 +187,9 @@ async def test_retry_after_is_kept_to(status: int, tmp_path: Path) -> None:
         report = await reporter.aflush(60)
         assert report.complete, report
     gaps_s = [after - before for before, after in itertools.pairwise(times_s)]
-    assert max(gaps_s) >= 1.0
-    assert sum(gap_s < 0.5 for gap_s in gaps_s[: gaps_s.index(max(gaps_s))]) <= 2, "hello, and a POST of each topic"
+    before_it = list(itertools.takewhile(lambda gap_s: gap_s < 1.0, gaps_s))
+    assert len(before_it) < len(gaps_s)
+    assert sum(gap_s < 0.5 for gap_s in before_it) <= 2, "hello, and a POST of each topic"
 
 
 async def test_metrics_come_by_themselves_and_at_the_end(tmp_path: Path) -> None:

@@ -142,14 +142,14 @@ async def test_dead_letters_are_published_once(broker: Broker, tmp_path: Path) -
     async with served(broker, tmp_path) as (server, _):
         admin = server.by("admin", None)
         orders = [
-            server.client.post("/api/deadletters/replay", json={"letters": names}, headers=admin, timeout=30)
+            server.client.post("/api/deadletters/replay", json={"letters": names}, headers=admin, timeout=60)
             for _ in range(2)
         ]
         done = [answer.json() for answer in await asyncio.gather(*orders)]
         assert sorted(each["replayed"] for each in done) == [0, 1]
         outcomes = [each["outcome"] for each in max(done, key=lambda each: each["replayed"])["letters"]]
         assert outcomes == ["replayed", "underway", "landed"]  # two letters of one event; one that is there
-        pipeline = (await server.client.get("/api/pipeline", headers=admin, timeout=30)).json()
+        pipeline = (await server.client.get("/api/pipeline", headers=admin, timeout=60)).json()
         assert pipeline["trouble"] == ""
         assert {each["topic"]: each["records"] for each in pipeline["topics"]}["fleet.logs"] == 1
         assert next(each["lag"] for each in pipeline["groups"] if each["group"] == "fleetpulse-lake") >= 1

@@ -298,7 +298,7 @@ async def test_who_does_not_read_the_answer_is_let_go(server: Running) -> None:
 
 async def test_a_handler_that_never_ends_is_ended() -> None:
     gate = Gate()
-    async with running(rude_app(gate), request_timeout=0.3) as server:
+    async with running(rude_app(gate), request_timeout=1) as server:
         answer = await server.client.get("/held")
         assert answer.status_code == 503
         assert answer.json()["type"] == "slow"

@@ -258,12 +258,12 @@ async def test_a_head_request_is_a_get_without_body(server: Running) -> None:
 
 async def test_a_stream_has_no_time_limit_and_no_place_in_flight() -> None:
     gate = Gate()
-    async with running(rude_app(gate), request_timeout=0.3, max_in_flight=1) as server:
+    async with running(rude_app(gate), request_timeout=2, max_in_flight=1) as server:
         async with server.client.stream("GET", "/stream", headers=server.by("viewer")) as answer:
             pieces = answer.aiter_text()
             assert await anext(pieces) == "first\n"
             assert server.door.streams == 1
-            await asyncio.sleep(0.7)  # longer than a request may take
+            await asyncio.sleep(2.5)  # longer than a request may take
             assert (await server.client.get("/open")).status_code == 200
             gate.opened.set()
             assert await anext(pieces) == "last\n"

@@ -63,7 +63,7 @@ async def test_tls_with_a_certificate_of_ones_own(certificate: tuple[Path, Path]
             assert answer.json()["secure"] is True
             assert "max-age" in answer.headers["strict-transport-security"]
         with pytest.raises(httpx.ConnectError):
-            async with httpx.AsyncClient(base_url=server.listening.url) as stranger:
+            async with httpx.AsyncClient(base_url=server.listening.url, timeout=60) as stranger:
                 await stranger.get("/open")
         assert not (await server.raw(b"GET /open HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 200")
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
