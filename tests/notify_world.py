@@ -47,7 +47,7 @@ class Receiver:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/T0KEN"
 
-    async def wait_for(self, condition: Callable[[], bool], within_s: float = 60) -> None:
+    async def wait_for(self, condition: Callable[[], bool], within_s: float = 120) -> None:
         async with asyncio.timeout(within_s), self.changed:
             await self.changed.wait_for(condition)
 

@@ -103,7 +103,7 @@ def test_sessions_of_a_gateway_that_is_gone_have_ended_without_a_last_word(
     ]
     folder = tmp_path / "accounts"
     folder.mkdir()
-    for as_of_s, gone in ((time.time(), False), (time.time() - GONE_AFTER_S - 1, True)):
+    for as_of_s, gone in ((time.time(), False), (time.time() - 2 * GONE_AFTER_S, True)):
         (folder / "gateway-x.json").write_text(json.dumps({"as_of": as_of_s, "process": "x", "sessions": sessions}))
         found = read_ledger(lake.folder, LedgerQuestion(), folder)
         by_agent = {each.agent_id: each for each in found.lines}

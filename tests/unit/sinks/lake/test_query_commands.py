@@ -26,38 +26,43 @@ def fleetpulse(*arguments: str, stdin: str = "", **environment: str) -> subproce
         [sys.executable, "-c", start, *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
         input=stdin,
         env=os.environ | environment,
     )
 
 
+def sql(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """A question that may wait long for its process, which a busy machine starts slowly."""
+    return fleetpulse("sql", *arguments, "--timeout", "200s", stdin=stdin, **environment)
+
+
 def test_an_answer_as_json_from_a_lake_of_the_settings(lake: SmallLake, moment: Moment) -> None:
     lake.add("metrics", [{"timestamp": moment(0), "seq": 4}])
-    done = fleetpulse("sql", "-", "--format", "json", stdin="SELECT seq FROM metrics", FLEETPULSE_LAKE=str(lake.folder))
+    done = sql("-", "--format", "json", stdin="SELECT seq FROM metrics", FLEETPULSE_LAKE=str(lake.folder))
     assert (done.returncode, json.loads(done.stdout), done.stderr) == (0, [{"seq": 4}], "")
 
 
 def test_a_file_is_whole_or_not_there(lake: SmallLake, tmp_path: Path) -> None:
     output = tmp_path / "answer.parquet"
     arguments = ["--lake", str(lake.folder), "--format", "parquet", "--output", str(output), "--max-rows", "30000"]
-    refused = fleetpulse("sql", "SELECT * FROM range(60000)", *arguments)
+    refused = sql("SELECT * FROM range(60000)", *arguments)
     assert (refused.returncode, list(tmp_path.glob("*answer*"))) == (2, [])
-    assert fleetpulse("sql", "SELECT * FROM range(30000)", *arguments).returncode == 0
+    assert sql("SELECT * FROM range(30000)", *arguments).returncode == 0
     assert pq.read_metadata(output).num_rows == 30_000
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("text", "said"),
     [
         ("DROP VIEW metrics", "only SELECT is allowed"),
         ("SELECT nonsense FROM metrics", "nonsense"),
         ("SELEC 1", "syntax error"),
     ],
 )
-def test_refusals_are_one_line_and_exit_2(lake: SmallLake, sql: str, said: str) -> None:
-    done = fleetpulse("sql", sql, "--lake", str(lake.folder))
+def test_refusals_are_one_line_and_exit_2(lake: SmallLake, text: str, said: str) -> None:
+    done = sql(text, "--lake", str(lake.folder))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("fleetpulse: ")
     assert done.stderr.count("\n") == 1
@@ -65,7 +70,7 @@ def test_refusals_are_one_line_and_exit_2(lake: SmallLake, sql: str, said: str) 
 
 
 def test_an_empty_lake_is_said_and_answered(lake: SmallLake) -> None:
-    done = fleetpulse("sql", "SELECT agent_id FROM alerts", "--lake", str(lake.folder))
+    done = sql("SELECT agent_id FROM alerts", "--lake", str(lake.folder))
     assert done.returncode == 0
     assert "0 rows" in done.stdout
     assert "is empty" in done.stderr

@@ -18,7 +18,7 @@ from infra.runtime.errors import QueryRefusedError
 from sinks.lake.sql import QueryFailedError, SqlLimits, run_sql
 from sinks.lake.sql_process import Spares
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def spares() -> Iterator[Spares]:
 
 
 def ask(lake: SmallLake, spares: Spares, sql: str, tenant: str | None = None, **limits: float) -> list[object]:
-    wanted = SqlLimits(**{"timeout_s": 60.0, "threads": 2} | limits)
+    wanted = SqlLimits(**{"timeout_s": PATIENCE_S, "threads": 2} | limits)
     with run_sql(lake.folder, sql, wanted, tenant=tenant, start=spares.take) as answer:
         return [tuple(row.values()) for row in pa.Table.from_batches(list(answer), answer.schema).to_pylist()]
 

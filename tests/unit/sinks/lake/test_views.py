@@ -54,13 +54,14 @@ def test_a_column_that_older_files_lack_reads_as_null(lake: SmallLake, moment: M
 
 
 def test_the_query_process_unites_files_that_differ_in_the_middle(lake: SmallLake, moment: Moment) -> None:
-    from sinks.lake.sql import run_sql  # noqa: PLC0415  # only here
+    from sinks.lake.sql import SqlLimits, run_sql  # noqa: PLC0415  # only here
 
     for number in range(3):
         lake.add(
             "metrics", [{"timestamp": moment(3600 * number), "revenue": 5.0}], drop=["revenue"] if number == 1 else []
         )
-    with run_sql(lake.folder, "SELECT count(*) AS n, sum(revenue) AS s FROM metrics") as answer:
+    sql = "SELECT count(*) AS n, sum(revenue) AS s FROM metrics"
+    with run_sql(lake.folder, sql, SqlLimits(timeout_s=120.0)) as answer:
         assert [batch.to_pylist() for batch in answer] == [[{"n": 3, "s": 10.0}]]
 
 
