@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -16,12 +15,13 @@ from gateway_world import GatewayWorld
 from lake_world import FLEETPULSE, rows, until, writer
 
 from infra.broker.interface import Broker
+from infra.broker.ports import free_port
 from infra.provisioning.plan import plan_topics
 from infra.provisioning.topics import provision
 from infra.runtime.settings import load_settings
 from producers.sdk import AgentReporter
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 _TABLES = ("logs", "heartbeats", "metrics", "runs", "lifecycle")
 
 
@@ -45,16 +45,9 @@ async def _gateway(world: GatewayWorld, port: int) -> AsyncIterator[asyncio.subp
         await process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
-
-
 async def _work(reporter: AgentReporter, enough: Callable[[], bool]) -> None:
     """About a hundred events a second, until it is enough."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not enough():
             async with reporter.run("turn"), reporter.tool("search"):
                 reporter.log("info", "a line")
@@ -83,7 +76,7 @@ async def test_the_gateway_dies_twice_under_load(
 ) -> None:
     bootstrap = broker_factory(kind).bootstrap
     await provision(bootstrap, plan_topics(load_settings(partitions=2)))
-    world, lake, port = GatewayWorld(bootstrap, tmp_path), tmp_path / "lake", _free_port()
+    world, lake, port = GatewayWorld(bootstrap, tmp_path), tmp_path / "lake", free_port()
     key = (await world.key("ingest", "t", "patient"))["X-API-Key"]
     settings = {"gateway": f"http://127.0.0.1:{port}", "api_key": key, "spool_dir": tmp_path / "spool"}
     async with writer(bootstrap, lake) as landing:
