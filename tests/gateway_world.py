@@ -57,7 +57,9 @@ class GatewayWorld:
     async def served(self, **more: Any) -> AsyncIterator[httpx.AsyncClient]:  # noqa: ANN401  # fields of the settings
         """A gateway in this process, connected, and a client of it."""
         web = load_options("FLEETPULSE_TEST_", port=0)
-        config = GatewayConfig(self.bootstrap, self.folder, web, self.folder / "lake", name="gate-1", **more)
+        # One that is not connected by then serves all the same, and says 503.
+        settings = {"name": "gate-1", "start_within_s": 120.0} | more
+        config = GatewayConfig(self.bootstrap, self.folder, web, self.folder / "lake", **settings)
         async with (
             gateway(config) as served,
             serving(served.door) as listening,

@@ -15,7 +15,7 @@ _TRY = "import sys; sys.path.insert(0, sys.argv[1]); {before}; import producers.
 
 def _import_with(folder: Path, before: str = "pass") -> str:
     command = [sys.executable, "-c", _TRY.format(before=before), str(folder)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     return done.stderr.strip().splitlines()[-1] if done.returncode else ""
 
 
