@@ -27,6 +27,8 @@ _LOOK_S = 0.5
 _AGAIN_S = 1.0
 _REQUEST_MS = 5_000
 _LAST_WITHIN_S = 3.0
+_WRITTEN_WITHIN_S = 15.0
+"""For who changes nothing that is not told: a broker that is busy for seconds is no reason to refuse."""
 _log = get_logger("audit")
 
 
@@ -121,16 +123,16 @@ class AuditTrail:
 
 @contextlib.asynccontextmanager
 async def auditing(
-    bootstrap: str, agent_id: str, clock: Clock | None = None, topic: str = TOPIC
+    bootstrap: str, agent_id: str, clock: Clock | None = None, topic: str = TOPIC, *, last_s: float | None = None
 ) -> AsyncIterator[AuditTrail]:
-    """A trail that is sent while the block runs, and at its end for three seconds more."""
+    """A trail that is sent while the block runs, and at its end for `last_s` more, three seconds by default."""
     trail = AuditTrail(bootstrap, agent_id, clock, topic)
     running = asyncio.create_task(trail.run(), name="audit-trail")
     try:
         yield trail
     finally:
         trail.stop()
-        await asyncio.wait({running}, timeout=_LAST_WITHIN_S)
+        await asyncio.wait({running}, timeout=_LAST_WITHIN_S if last_s is None else last_s)
         running.cancel()
         await asyncio.wait({running})
         if trail.waiting or trail.dropped:
@@ -145,7 +147,7 @@ async def write_down(bootstrap: str, agent_id: str, events: Iterable[AuditEvent]
     Raises `FleetpulseError` where the trail cannot be written.
     """
     await partitions_of(bootstrap, TOPIC)
-    async with auditing(bootstrap, agent_id, clock) as trail:
+    async with auditing(bootstrap, agent_id, clock, last_s=_WRITTEN_WITHIN_S) as trail:
         for event in events:
             trail.record(event)
     if trail.waiting:

@@ -207,6 +207,17 @@ async def test_the_trail_is_on_the_broker_whole_and_in_order(
     assert rows[-1]["count"] == 50
 
 
+async def test_what_has_to_be_written_first_is_not_given_up_like_last_words(
+    broker_factory: Callable[[str], Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_trail, "_LAST_WITHIN_S", 0.0)
+    broker = broker_factory("tansu")
+    await provision(broker.bootstrap, plan_topics(load_settings(partitions=1)))
+    await audit_trail.write_down(broker.bootstrap, "fleetpulse:keys:h-1", [AuditEvent("keys.create")])
+    async with reading(broker.bootstrap, audit_trail.TOPIC) as reader:
+        assert not await reader.caught_up()
+
+
 async def test_a_broker_that_is_away_stops_nobody() -> None:
     """Nothing listens at port 1: what was to be written is told as lost, the block ends in time."""
     began_s = time.monotonic()

@@ -80,6 +80,7 @@ async def audited(broker: Broker) -> list[dict[str, Any]]:
 def last_words_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is told when a server stops is given up after seconds, which a busy machine may need."""
     monkeypatch.setattr(trail, "_LAST_WITHIN_S", 60.0)
+    monkeypatch.setattr(trail, "_WRITTEN_WITHIN_S", 60.0)
     monkeypatch.setattr(session_book, "_LAST_WITHIN_S", 60.0)
 
 
