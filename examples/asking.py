@@ -33,13 +33,15 @@ def pace_of_command_line(what: str | None) -> Pace:
 async def ask(
     reporter: AgentReporter, questions: Sequence[str], answer: Callable[[str], Awaitable[str]], pace: Pace
 ) -> None:
-    """Ask over and over until the time is over; every answer passes the policies. Then say what was reported."""
+    """Ask over and over until the time is over, each question once at least; every answer passes the policies. Then say
+    what was reported.
+    """
     ends_s = time.monotonic() + pace.lasts_s
-    for question in itertools.cycle(questions):
+    for number, question in enumerate(itertools.cycle(questions), start=1):
         with reporter.track_message_sent():
             governed = await reporter.wrap_response(question, answer(question))
             print(f"{question}\n  {governed.action}: {governed.text}  (trust {governed.trust_score:.2f})", flush=True)
-        if time.monotonic() + pace.every_s > ends_s:
+        if number >= len(questions) and time.monotonic() + pace.every_s > ends_s:
             break
         await asyncio.sleep(pace.every_s)
     if report := await reporter.aclose():

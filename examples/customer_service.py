@@ -38,7 +38,7 @@ class UnknownOrderError(Exception):
 
 async def live(pace: Pace) -> None:
     """Answer questions, and report."""
-    async with AgentReporter("shop-assistant", "shop", policies=POLICIES, close_deadline_s=2) as reporter:
+    async with AgentReporter("shop-assistant", "shop", policies=POLICIES) as reporter:
 
         @reporter.tool("orders", deadline_s=2)
         async def look_up(number: str) -> str:

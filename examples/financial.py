@@ -52,7 +52,7 @@ POLICIES: tuple[Policy, ...] = parse_policies(
 
 async def live(pace: Pace) -> None:
     """Answer questions, and report."""
-    async with AgentReporter("savings-bot", "bank", policies=POLICIES, close_deadline_s=2) as reporter:
+    async with AgentReporter("savings-bot", "bank", policies=POLICIES) as reporter:
 
         @reporter.tool("compound_interest")
         def grown(amount: float, years: int, percent: float) -> float:

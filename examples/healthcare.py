@@ -39,7 +39,7 @@ QUESTIONS = ("When are you open?", "What is in the file of Doe?", "How much ibup
 
 async def live(pace: Pace) -> None:
     """Answer questions, and report."""
-    async with AgentReporter("healthcare-assistant", "clinic", policies=POLICIES, close_deadline_s=2) as reporter:
+    async with AgentReporter("healthcare-assistant", "clinic", policies=POLICIES) as reporter:
         log = logging.getLogger("clinic")
         log.addHandler(FleetLogHandler(reporter))
 

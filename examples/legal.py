@@ -48,7 +48,7 @@ POLICIES: list[dict[str, Any]] = [
 
 async def live(pace: Pace) -> None:
     """Answer questions, and report."""
-    async with AgentReporter("legal-research", "law-firm", policies=POLICIES, close_deadline_s=2) as reporter:
+    async with AgentReporter("legal-research", "law-firm", policies=POLICIES) as reporter:
 
         @reporter.step("search")
         def search(question: str) -> list[str]:

@@ -72,7 +72,7 @@ async def _run(name: str, bootstrap: str, data_dir: Path) -> Ran:
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdout=PIPE, stderr=PIPE, env=environment
     )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), 120)
     return Ran(process.returncode, out.decode(), err.decode())
 
 
@@ -82,7 +82,7 @@ async def _run_all(bootstrap: str, folder: Path) -> dict[str, Ran]:
 
 async def _of_agents(bootstrap: str, wanted: dict[str, int]) -> dict[str, list[tuple[str, dict[str, Any]]]]:
     found: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
-    async with aclosing(events(bootstrap, PRODUCED, 20.0)) as stream:
+    async with aclosing(events(bootstrap, PRODUCED, 120.0)) as stream:
         async for topic, record in stream:
             if record["agent_id"] in wanted:
                 found[record["agent_id"]].append((topic, record))
