@@ -37,7 +37,7 @@ class Process:
         """What it wrote to its log."""
         return self.log.read_text()
 
-    async def until_logged(self, text: str, within_s: float = 60) -> str:
+    async def until_logged(self, text: str, within_s: float = 120) -> str:
         """The first line of the log with a text."""
         async with asyncio.timeout(within_s):
             while text not in self.logged():  # noqa: ASYNC110  # a file tells nobody
@@ -47,7 +47,7 @@ class Process:
     async def stop(self) -> int:
         """SIGTERM, then its exit status."""
         self.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             return await self.process.wait()
 
 
@@ -66,7 +66,7 @@ async def running(
     try:
         if ready:
             assert process.stdout is not None
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):  # several that start at once on a machine with other work took 40 s
                 line = await process.stdout.readline()
             assert line, log.read_text()[-3000:]
             assert json.loads(line)["event"] == "ready"
@@ -116,7 +116,7 @@ class Reader:
         self._books = {topic: SchemaBook(TOPICS[topic].schema) for topic in topics}
         self.rows: list[Row] = []
 
-    async def until(self, holds: Callable[[list[Row]], object], within_s: float = 60) -> list[Row]:
+    async def until(self, holds: Callable[[list[Row]], object], within_s: float = 120) -> list[Row]:
         """Read on until what was read satisfies a condition."""
         end_s = time.monotonic() + within_s
         while not holds(self.rows):
@@ -134,12 +134,12 @@ class Reader:
                 await self.until(lambda rows, n=before: len(rows) > n, end_s - time.monotonic())
         return self.rows
 
-    async def fires(self, name: str, within_s: float = 60) -> Row:
+    async def fires(self, name: str, within_s: float = 120) -> Row:
         """The first firing of a rule."""
         rows = await self.until(lambda rows: of(rows, name), within_s)
         return of(rows, name)[0]
 
-    async def ends(self, name: str, within_s: float = 60) -> Row:
+    async def ends(self, name: str, within_s: float = 120) -> Row:
         """The first end of a rule's alert."""
         rows = await self.until(lambda rows: of(rows, name, "resolved"), within_s)
         return of(rows, name, "resolved")[0]
