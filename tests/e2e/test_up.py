@@ -57,7 +57,7 @@ def test_a_bounded_run_reports_that_all_landed(tmp_path: Path, request: pytest.F
         up.wait_for("waiting for simulator")
         family = up.family()
         assert up.process.wait(400) == 0, up.said()
-        all_gone(family, 10)
+        all_gone(family)
     found = json.loads(report.read_text())
     require_complete(found)
     assert found["broker"] == broker
@@ -98,7 +98,7 @@ def test_ctrl_c_stops_an_unbounded_run_in_order(tmp_path: Path) -> None:
         assert len(family) >= 9
         use_the_doors(up)
         assert up.end() == 0
-        all_gone(family, 10)
+        all_gone(family)
     said = up.said()
     steps = ["stopping the producers", "streams catch up", "the alert manager decides", "the lake takes in the rest"]
     steps.append("stopping broker")
@@ -115,8 +115,8 @@ def test_ctrl_c_while_it_starts(tmp_path: Path, moment: str) -> None:
     with running_up(tmp_path, *SMALL, "--broker", "tansu") as up:
         up.wait_for(moment)
         family = up.family()
-        assert up.end(120) == 0, up.said()
-        all_gone(family, 10)
+        assert up.end() == 0, up.said()
+        all_gone(family)
     assert "Traceback" not in up.said()
 
 
@@ -127,7 +127,7 @@ def test_a_killed_supervisor_leaves_nobody_behind(tmp_path: Path) -> None:
         family = up.family()
         up.process.kill()
         up.process.wait()
-        all_gone(family, 45)
+        all_gone(family)
 
 
 @pytest.mark.fault
@@ -157,10 +157,11 @@ def test_killed_workers_and_writers_cost_nothing(tmp_path: Path, request: pytest
 @pytest.mark.fault
 def test_a_part_that_hangs_is_started_again_and_nothing_is_missing(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    options = (*SMALL, "--for", "25s", "--broker", "tansu", "--report", str(report))
-    with running_up(tmp_path, *options, FLEETPULSE_HUNG_AFTER_S="3") as up:
+    options = (*SMALL, "--for", "45s", "--broker", "tansu", "--report", str(report))
+    # Long enough that a busy machine makes nobody else look as if it hung, and that it is told well before the end.
+    with running_up(tmp_path, *options, FLEETPULSE_HUNG_AFTER_S="15") as up:
         up.wait_for("online")
-        up.strike(signal.SIGSTOP, "lake", "write")
+        up.strike(signal.SIGSTOP, "lake", "write", within_s=120)
         assert up.process.wait(400) == 0, up.said()
     assert "process hangs" in up.said()
     found = json.loads(report.read_text())
@@ -180,7 +181,7 @@ def test_a_run_does_not_outlive_its_broker(tmp_path: Path) -> None:
         assert broker is not None
         broker.kill()
         assert up.process.wait(200) == 2
-        all_gone(family, 10)
+        all_gone(family)
     assert "fleetpulse: broker ended with exit code -9" in up.said()
     assert "Traceback" not in up.said()
 
@@ -191,7 +192,7 @@ def refused(tmp_path: Path, *arguments: str, **more: str) -> str:
         [SCRIPT, "up", "--plain", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         cwd=tmp_path,
         env=environment(**{"FLEETPULSE_DATA_DIR": str(tmp_path / "data")} | more),
@@ -223,9 +224,10 @@ def test_settings_that_cannot_be(tmp_path: Path) -> None:
 
 
 def test_a_broker_that_is_not_there(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    line = refused(tmp_path, "--broker", f"127.0.0.1:{port}")
+    with socket.socket() as taken:  # bound, but nobody listens: while it is held nobody else can
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        line = refused(tmp_path, "--broker", f"127.0.0.1:{port}")
     assert f"no broker answers at 127.0.0.1:{port} (setting --broker" in line
 
 

@@ -43,7 +43,7 @@ class Up:
         """What it has printed so far, on both streams."""
         return self.output.read_text(errors="replace")
 
-    def wait_for(self, text: str, within_s: float = 180) -> None:
+    def wait_for(self, text: str, within_s: float = 300) -> None:
         """Wait until it has printed `text`."""
         until(lambda: text in self.said() or self.process.poll() is not None, text, within_s)
         assert text in self.said(), self.said()
@@ -65,14 +65,14 @@ class Up:
         """SIGKILL a part, and wait until another one runs in its place."""
         self.strike(signal.SIGKILL, *arguments)
 
-    def strike(self, blow: signal.Signals, *arguments: str, within_s: float = 60) -> None:
+    def strike(self, blow: signal.Signals, *arguments: str, within_s: float = 90) -> None:
         """Send a part a signal that ends or stops it, and wait until another one runs in its place."""
         victim = self.part(*arguments)
         assert victim is not None, f"nothing runs {arguments}"
         victim.send_signal(blow)
         until(lambda: self.part(*arguments) not in (None, victim), f"{arguments} runs again", within_s)
 
-    def end(self, within_s: float = 180) -> int:
+    def end(self, within_s: float = 300) -> int:
         """Ctrl-C, and the exit code."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(within_s)
@@ -100,7 +100,7 @@ def running_up(folder: Path, *arguments: str, **variables: str) -> Iterator[Up]:
                 left.kill()
 
 
-def all_gone(family: list[psutil.Process], within_s: float = 60) -> None:
+def all_gone(family: list[psutil.Process], within_s: float = 90) -> None:
     """Every one of these has ended, or ends in time."""
     _, alive = psutil.wait_procs(family, timeout=within_s)
     assert not alive, [p.cmdline() for p in alive]
