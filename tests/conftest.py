@@ -35,7 +35,12 @@ if os.environ.get("TERM") in {"dumb", "unknown"}:  # Rich takes every width for 
     del os.environ["TERM"]
 use_tidy_loops()
 # How long an example takes says what else the machine does. (In CI Hypothesis lets go of these limits by itself.)
-settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "searching", settings(), deadline=None, derandomize=False, suppress_health_check=[HealthCheck.too_slow]
+)
+# A run tells of the change that it is for: its examples are those of the run before, as Hypothesis has it in CI. New
+# ones are looked for with `--hypothesis-profile=searching`.
+settings.register_profile("patient", settings.get_profile("searching"), derandomize=True)
 settings.load_profile("patient")
 
 
