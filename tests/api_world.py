@@ -33,6 +33,8 @@ from sinks.lake.naming import HOUR_S, LakeFile, hour_folder
 
 NOW = datetime(2026, 11, 21, 19, 30, tzinfo=UTC)
 NOW_US = int(NOW.timestamp() * 1e6)
+PATIENCE_S = 120.0
+"""What the server and the lake may take to answer: a busy machine needs longer than people would wait."""
 _numbers = count()
 
 
@@ -143,12 +145,13 @@ class Api:
 async def api(tmp_path: Path, **options: object) -> AsyncIterator[Api]:
     """An API whose memory is whole as of `NOW`; nothing follows a broker."""
     world = World("127.0.0.1:1", tmp_path / "lake", clock=ManualClock(NOW.timestamp()))
+    world.past._timeout_s = PATIENCE_S
     world.follower.as_of_us = NOW_US
     keys = Keys()
     world.directory = keys.directory
     app = create_app(world)
     access = Access(keys.directory, sessions=world.sign_in.sessions, audit=world.audit, now_s=world.clock.now_s)
-    async with serving_app(app, keys, access, **options) as server:
+    async with serving_app(app, keys, access, **{"request_timeout_s": PATIENCE_S, **options}) as server:
         app.state.figures = server.door.figures
         try:
             yield Api(world, server, Lake(tmp_path / "lake"))

@@ -20,6 +20,10 @@ from sinks.api.rules.book import version_of
 
 GOOD = "version: 1\nrules:\n  - {name: hot, kind: threshold, metric: cpu_usage, above: 90}\n"
 BAD = "version: 1\nrules:\n  - name: hot\n    kind: threshold\n    metrc: cpu_usage\n"
+PATIENCE_S = 240.0
+"""What an answer may take where a process is started for it on a busy machine."""
+
+pytestmark = pytest.mark.usefixtures("patient_rules")
 
 
 @pytest.fixture
@@ -34,8 +38,9 @@ def trail() -> AuditTrail:
 
 @pytest.fixture
 async def api(lake: SmallLake, rules: Path, trail: AuditTrail) -> AsyncIterator[Running]:
-    past = LakePool(lake.folder)
-    async with running(app_of(alerts_router(AlertDesk(""), past, rules, trail))) as server:
+    past = LakePool(lake.folder, timeout_s=PATIENCE_S)
+    app = app_of(alerts_router(AlertDesk(""), past, rules, trail))
+    async with running(app, request_timeout_s=PATIENCE_S) as server:
         yield server
     past.close()
 
@@ -51,7 +56,7 @@ def beside(file: Path) -> list[str]:
 
 async def replace(api: Running, text: str, tenant: str | None = None) -> tuple[int, Any]:
     key = api.by("admin", tenant)
-    answer = await api.client.post("/alerts", json={"action": "rules", "yaml": text}, headers=key, timeout=60)
+    answer = await api.client.post("/alerts", json={"action": "rules", "yaml": text}, headers=key, timeout=PATIENCE_S)
     return answer.status_code, answer.json()
 
 
@@ -77,17 +82,22 @@ async def test_only_an_admin_of_the_fleet_replaces_rules(api: Running, rules: Pa
 
 async def test_rules_that_somebody_else_has_changed_are_not_overwritten(api: Running, rules: Path) -> None:
     order = {"action": "rules", "yaml": GOOD, "replaces": version_of("")}
-    assert (await api.client.post("/alerts", json=order, headers=api.by("admin", None), timeout=60)).status_code == 200
-    again = await api.client.post("/alerts", json=order, headers=api.by("admin", None), timeout=60)
+    assert (
+        await api.client.post("/alerts", json=order, headers=api.by("admin", None), timeout=PATIENCE_S)
+    ).status_code == 200
+    again = await api.client.post("/alerts", json=order, headers=api.by("admin", None), timeout=PATIENCE_S)
     assert (again.status_code, again.json()["type"]) == (409, "rules-changed")
     mine = {"action": "rules", "yaml": GOOD + "# more\n", "replaces": version_of(GOOD)}
-    assert (await api.client.post("/alerts", json=mine, headers=api.by("admin", None), timeout=60)).status_code == 200
+    assert (
+        await api.client.post("/alerts", json=mine, headers=api.by("admin", None), timeout=PATIENCE_S)
+    ).status_code == 200
     assert text_of(rules) == GOOD + "# more\n"
 
 
 async def test_without_a_file_of_rules_it_says_so(lake: SmallLake, trail: AuditTrail) -> None:
-    past = LakePool(lake.folder)
-    async with running(app_of(alerts_router(AlertDesk(""), past, None, trail))) as server:
+    past = LakePool(lake.folder, timeout_s=PATIENCE_S)
+    app = app_of(alerts_router(AlertDesk(""), past, None, trail))
+    async with running(app, request_timeout_s=PATIENCE_S) as server:
         status, problem = await replace(server, GOOD)
     past.close()
     assert (status, problem["type"]) == (409, "no-rules-file")

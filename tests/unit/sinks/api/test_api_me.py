@@ -65,7 +65,8 @@ async def test_a_session_is_refused_what_its_role_may_not(tmp_path: Path) -> Non
         assert (await client.post("/alerts", json={"action": "ack"})).json()["type"] == "forbidden"
 
 
-async def test_a_stream_ends_with_its_session(tmp_path: Path) -> None:
+async def test_a_stream_ends_with_its_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sinks.api.live.stream.ALIVE_EVERY_S", 3_600.0)  # while the session lasts it may be said
     async with api(tmp_path) as world:
         client = await signed_in(world, "viewer", "acme")
         async with asyncio.timeout(60), client.stream("GET", "/api/live") as stream:

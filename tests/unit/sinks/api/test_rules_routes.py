@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -34,6 +35,10 @@ rules:
 routes: [{match: {severity: critical}, steps: [{after: 0s, channels: [oncall]}]}]
 """
 BAD = "version: 1\nrules:\n  - name: hot\n    kind: threshold\n    metrc: cpu_usage\n"
+PATIENCE_S = 240.0
+"""What an answer may take where a process is started for it on a busy machine."""
+
+pytestmark = pytest.mark.usefixtures("patient_rules")
 
 
 def still_valid(who: Principal, session: Session | None) -> bool:
@@ -56,7 +61,8 @@ def trail() -> AuditTrail:
 
 @pytest.fixture
 async def api(tmp_path: Path, rules: Path, trail: AuditTrail) -> AsyncIterator[Running]:
-    async with running(app_of(rules_router(RulesBook(rules), tmp_path / "lake", trail, still_valid))) as server:
+    app = app_of(rules_router(RulesBook(rules), tmp_path / "lake", trail, still_valid))
+    async with running(app, request_timeout_s=PATIENCE_S) as server:
         yield server
 
 
@@ -73,7 +79,7 @@ def text_of(file: Path) -> str:
 
 
 async def get(api: Running, role: Any, tenant: str | None) -> Any:  # noqa: ANN401  # a role, JSON
-    answer = await api.client.get("/api/rules", headers=api.by(role, tenant), timeout=30)
+    answer = await api.client.get("/api/rules", headers=api.by(role, tenant), timeout=PATIENCE_S)
     assert answer.status_code == 200, answer.text
     RulesAnswer.model_validate(answer.json())
     return answer.json()
@@ -131,7 +137,8 @@ async def test_rules_that_cannot_be_read_ahead_end_nothing(
 
 
 async def test_without_a_file_the_default_pack_is_shown_as_it_is_written(tmp_path: Path, trail: AuditTrail) -> None:
-    async with running(app_of(rules_router(RulesBook(None), tmp_path, trail, still_valid))) as server:
+    app = app_of(rules_router(RulesBook(None), tmp_path, trail, still_valid))
+    async with running(app, request_timeout_s=PATIENCE_S) as server:
         found = await get(server, "admin", None)
     assert (found["source"], found["editable"], found["valid"]) == ("default", False, True)
     assert found["text"].startswith("# The pack in force")
@@ -140,7 +147,8 @@ async def test_without_a_file_the_default_pack_is_shown_as_it_is_written(tmp_pat
 
 async def test_a_text_is_checked_and_nothing_changes(api: Running, rules: Path) -> None:
     async def check(text: str, role: Any = "operator") -> tuple[int, Any]:  # noqa: ANN401  # a role
-        answer = await api.client.post("/api/rules/check", json={"yaml": text}, headers=api.by(role), timeout=30)
+        key = api.by(role)
+        answer = await api.client.post("/api/rules/check", json={"yaml": text}, headers=key, timeout=PATIENCE_S)
         return answer.status_code, answer.json()
 
     status, found = await check(TEXT)
@@ -167,7 +175,7 @@ def hot_lake(folder: Path) -> None:
 
 async def lines(api: Running, **body: object) -> list[Any]:
     key = api.by("operator", None)
-    async with api.client.stream("POST", "/api/rules/preview", json=body, headers=key, timeout=60) as answer:
+    async with api.client.stream("POST", "/api/rules/preview", json=body, headers=key, timeout=PATIENCE_S) as answer:
         assert answer.status_code == 200
         return [json.loads(line) async for line in answer.aiter_lines()]
 
@@ -196,7 +204,8 @@ async def test_what_a_text_would_have_raised(api: Running, tmp_path: Path, trail
 
 async def test_a_preview_is_for_operators_of_the_fleet_and_of_rules_that_can_be_used(api: Running) -> None:
     async def refused(role: Any, tenant: str | None, **body: object) -> tuple[int, str]:  # noqa: ANN401  # a role
-        answer = await api.client.post("/api/rules/preview", json=body, headers=api.by(role, tenant), timeout=30)
+        key = api.by(role, tenant)
+        answer = await api.client.post("/api/rules/preview", json=body, headers=key, timeout=PATIENCE_S)
         return answer.status_code, answer.json()["type"]
 
     assert (await refused("viewer", None, yaml=TEXT))[0] == 403
@@ -210,20 +219,23 @@ async def test_a_preview_of_a_name_that_no_process_can_be_given_is_refused(api: 
     assert (await api.client.post("/api/rules/preview", json=body, headers=api.by("operator", None))).status_code == 422
 
 
-async def test_one_preview_at_a_time_and_it_ends_when_its_reader_leaves(api: Running, tmp_path: Path) -> None:
-    hot_lake(tmp_path / "lake")
+async def test_one_preview_at_a_time_and_it_ends_when_its_reader_leaves(
+    api: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = (sys.executable, "-c", "import time; time.sleep(3600)")  # by itself its place is never free again
+    monkeypatch.setattr("sinks.api.rules.preview.command", lambda *_: endless)
     body, key = {"yaml": TEXT, "hours": 1}, api.by("operator", None)
-    async with api.client.stream("POST", "/api/rules/preview", json=body, headers=key, timeout=60) as answer:
+    async with api.client.stream("POST", "/api/rules/preview", json=body, headers=key, timeout=PATIENCE_S) as answer:
         assert json.loads(await anext(answer.aiter_lines()))["event"] == "started"
-        busy = await api.client.post("/api/rules/preview", json=body, headers=key, timeout=30)
+        busy = await api.client.post("/api/rules/preview", json=body, headers=key, timeout=PATIENCE_S)
         assert (busy.status_code, busy.headers["retry-after"]) == (503, "10")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while (await _try(api, body, key)) == 503:  # noqa: ASYNC110  # the server's own end of it has no event here
             await asyncio.sleep(0.05)
 
 
 async def _try(api: Running, body: Any, key: Any) -> int:  # noqa: ANN401  # JSON
-    async with api.client.stream("POST", "/api/rules/preview", json=body, headers=key, timeout=60) as answer:
+    async with api.client.stream("POST", "/api/rules/preview", json=body, headers=key, timeout=PATIENCE_S) as answer:
         return answer.status_code
 
 
@@ -275,7 +287,7 @@ async def test_of_too_many_tenants_the_last_is_told_to_wait() -> None:
 async def test_a_preview_ends_with_the_session_of_who_reads_it(api: Running, tmp_path: Path) -> None:
     hot_lake(tmp_path / "lake")
     body, key = {"yaml": TEXT, "hours": 1}, api.by("admin", None)
-    async with api.client.stream("POST", "/api/rules/preview", json=body, headers=key, timeout=60) as answer:
+    async with api.client.stream("POST", "/api/rules/preview", json=body, headers=key, timeout=PATIENCE_S) as answer:
         found = [json.loads(line) async for line in answer.aiter_lines()]
     assert found[-1]["event"] == "failed"
     assert "sign in again" in found[-1]["detail"]
