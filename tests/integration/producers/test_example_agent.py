@@ -56,7 +56,7 @@ def test_it_answers_and_reports(broker_factory: Callable[[str], Broker], tmp_pat
     (root / "README.md").write_text("Broken? Write to help@example.org about the broker.\n")
     env = os.environ | {"FLEETPULSE_BOOTSTRAP": broker.bootstrap, "FLEETPULSE_DATA_DIR": str(tmp_path)}
     once = [*COMMAND, "--root", str(root), "--once", "To whom does one write about a broker?"]
-    done = subprocess.run(once, env=env, capture_output=True, check=True, timeout=60, text=True)
+    done = subprocess.run(once, env=env, capture_output=True, check=True, timeout=120, text=True)
     assert "Write to [redacted] about the broker" in done.stdout
     (account_path,) = (tmp_path / "accounts").iterdir()
     account = json.loads(account_path.read_text())
@@ -87,7 +87,7 @@ def test_it_works_until_it_is_asked_to_stop(broker_factory: Callable[[str], Brok
         assert sign is not None
         assert (sign.pid, sign.health, sign.progress > 0) == (child.pid, "healthy", True)
         child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=60) == 0
+        assert child.wait(timeout=120) == 0
     assert not pulse.exists()
     (account_path,) = (tmp_path / "accounts").iterdir()
     (session,) = json.loads(account_path.read_text())["sessions"]
