@@ -47,23 +47,23 @@ async def test_snapshots_that_an_earlier_owner_writes_late_change_nothing(bootst
     async with worker(bootstrap, tmp_path) as paused:
         await paused.ready()
         await fleet.publish(5)
-        await caught_up(bootstrap, fleet, within_s=240)
+        await caught_up(bootstrap, fleet)
         await paused.kill()
     late = await snapshots(bootstrap)
     assert len(late) >= PARTITIONS
     async with worker(bootstrap, tmp_path) as owner:
         await owner.ready()
         await fleet.publish(5)
-        await caught_up(bootstrap, fleet, within_s=240)
-        assert await owner.stop(60) == 0, owner.said()
+        await caught_up(bootstrap, fleet)
+        assert await owner.stop() == 0, owner.said()
     await write(bootstrap, late)
     (await rebuild(bootstrap)).assert_equal()
 
     async with worker(bootstrap, tmp_path) as last:
         await last.ready()
         await fleet.publish(5)
-        await caught_up(bootstrap, fleet, within_s=240)
-        assert await last.stop(60) == 0, last.said()
+        await caught_up(bootstrap, fleet)
+        assert await last.stop() == 0, last.said()
     (await rebuild(bootstrap)).assert_equal()
 
 
@@ -78,19 +78,19 @@ async def test_paused_past_its_session_and_continued(bootstrap: str, tmp_path: P
             await fleet.publish(30)
             async with worker(bootstrap, tmp_path) as owner:
                 await owner.ready()
-                await caught_up(bootstrap, fleet, within_s=240)
+                await caught_up(bootstrap, fleet)
                 paused.process.send_signal(signal.SIGCONT)
                 await fleet.publish(10, pause_s=0.1)
-                await caught_up(bootstrap, fleet, within_s=240)
-                assert await owner.stop(60) == 0, owner.said()
+                await caught_up(bootstrap, fleet)
+                assert await owner.stop() == 0, owner.said()
         finally:
             if paused.process.returncode is None:  # it may have gone on and ended by itself
                 paused.process.send_signal(signal.SIGCONT)
         await fleet.publish(5)
         async with worker(bootstrap, tmp_path) as last:
             await last.ready()
-            await caught_up(bootstrap, fleet, within_s=240)
-            assert await last.stop(60) == 0, last.said()
+            await caught_up(bootstrap, fleet)
+            assert await last.stop() == 0, last.said()
         if paused.process.returncode is None:
             await paused.kill()
     found = await rebuild(bootstrap)
