@@ -29,6 +29,7 @@ def default_pack(more: str = "") -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 async def test_the_fleet_hosts_patterns_and_custom_metrics(
     broker_factory: Callable[[str], Broker], tmp_path: Path
 ) -> None:

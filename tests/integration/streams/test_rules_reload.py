@@ -34,6 +34,7 @@ def _problem(rows: list[Row], process: str, value: float) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 async def test_good_bad_gone_and_back(broker_factory: Callable[[str], Broker], tmp_path: Path) -> None:
     bootstrap = broker_factory("tansu").bootstrap
     async with (

@@ -41,6 +41,7 @@ async def _whole_batch_of(bootstrap: str, fleet: Fleet, value: bytes, count: int
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["tansu", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.fault])])
 async def test_bad_messages_a_clean_stop_and_a_restart(
     broker_factory: BrokerFactory, tmp_path: Path, kind: str
@@ -50,16 +51,16 @@ async def test_bad_messages_a_clean_stop_and_a_restart(
     fleet = Fleet(bootstrap)
     await fleet.publish(5, poison=POISON)
     await _whole_batch_of(bootstrap, fleet, b"noise", 200)
-    async with worker(bootstrap, tmp_path, commit_interval_s=60) as first:
+    async with worker(bootstrap, tmp_path, commit_interval_s=600) as first:
         assert (await first.ready())["partitions"] == list(range(PARTITIONS))
         await fleet.publish(5, poison=POISON)  # 24
-        # The commit is a minute away: what is committed and written below is the work of the stop.
-        async with asyncio.timeout(60):
+        # The commit is ten minutes away: what is committed and written below is the work of the stop.
+        async with asyncio.timeout(240):
             while len(await read_rows(bootstrap, "fleet.deadletter")) < len(fleet.bad):
                 pass
         begun_s = time.monotonic()
         assert await first.stop() == 0, first.said()
-        assert time.monotonic() - begun_s < 30
+        assert time.monotonic() - begun_s < 120
     (await rebuild(bootstrap)).assert_equal()
     async with worker(bootstrap, tmp_path) as second:
         await second.ready()
