@@ -10,10 +10,12 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from lake_world import FLEETPULSE
 
 from infra.access import Role, make_key
@@ -25,8 +27,9 @@ from infra.runtime.kafka import TopicPartition, consumer, partition_counts
 from infra.runtime.settings import load_settings
 from infra.web.options import load_options
 from infra.web.serve import serving
+from producers.gateway import service
 from producers.gateway.config import GatewayConfig
-from producers.gateway.service import gateway
+from producers.gateway.publisher import PublisherConfig
 from schemas.catalogue import TOPICS
 from schemas.record import decode_record
 from schemas.registry import SchemaBook
@@ -54,16 +57,28 @@ class GatewayWorld:
         return {"X-API-Key": text}
 
     @contextlib.asynccontextmanager
-    async def served(self, **more: Any) -> AsyncIterator[httpx.AsyncClient]:  # noqa: ANN401  # fields of the settings
-        """A gateway in this process, connected, and a client of it."""
+    async def served(self, *, patient: bool = True, **more: Any) -> AsyncIterator[httpx.AsyncClient]:  # noqa: ANN401  # fields of the settings
+        """A gateway in this process, connected, and a client of it.
+
+        A `patient` one does not take a broker that is slow, as all are on a busy machine, for one that is away.
+        """
         web = load_options("FLEETPULSE_TEST_", port=0)
         # One that is not connected by then serves all the same, and says 503.
         settings = {"name": "gate-1", "start_within_s": 120.0} | more
         config = GatewayConfig(self.bootstrap, self.folder, web, self.folder / "lake", **settings)
+        publishing = partial(PublisherConfig, give_up_s=50, stalled_after_s=50, request_timeout_s=45)
+        with pytest.MonkeyPatch.context() as patch:
+            if patient:
+                patch.setattr(service, "PublisherConfig", publishing)
+            async with self._serving(config) as client:
+                yield client
+
+    @contextlib.asynccontextmanager
+    async def _serving(self, config: GatewayConfig) -> AsyncIterator[httpx.AsyncClient]:
         async with (
-            gateway(config) as served,
+            service.gateway(config) as served,
             serving(served.door) as listening,
-            httpx.AsyncClient(base_url=listening.url, timeout=60) as client,
+            httpx.AsyncClient(base_url=listening.url, timeout=120) as client,
         ):
             yield client
 

@@ -55,7 +55,8 @@ def nowhere(request: pytest.FixtureRequest) -> Way:
 
 
 def _config(folder: Path, way: Way) -> ReporterConfig:
-    return make_config(agent_id="link-agent", user_id="t", spool_dir=folder, slow_after_s=0.2, **way)
+    times = {"slow_after_s": 0.2, "request_timeout_s": 60.0}
+    return make_config(agent_id="link-agent", user_id="t", spool_dir=folder, **times, **way)
 
 
 @contextlib.asynccontextmanager
@@ -129,6 +130,7 @@ async def test_an_agents_session_arrives_once(
         spool_dir=tmp_path / "spool",
         policies=[{"id": "no-personal-info"}],
         close_deadline_s=60,
+        request_timeout_s=60,
         **way,
     ) as reporter:
         for number in range(20):

@@ -21,7 +21,7 @@ async def test_an_exporter_is_told_to_come_back(broker_factory: BrokerFactory, t
     world = GatewayWorld(broker.bootstrap, tmp_path)
     await create_topics(broker.bootstrap)
     body = json.dumps(logs({"body": {"stringValue": "kept"}}, service__name="patient"))
-    async with world.served() as client:
+    async with world.served(patient=False) as client:
         key = {**await world.key("ingest", "acme"), **HEADERS}
         async with asyncio.timeout(60):
             while (await client.post("/v1/logs", content="{}", headers=key)).status_code == 401:  # noqa: ASYNC110  # nobody tells
