@@ -42,7 +42,7 @@ class ManagerProcess:
                 self.log.append(line.decode())
                 self._more.notify_all()
 
-    async def logged(self, text: str, times: int = 1, within_s: float = 90) -> None:
+    async def logged(self, text: str, times: int = 1, within_s: float = 180) -> None:
         """Wait until so many lines of the log have `text`."""
         try:
             async with asyncio.timeout(within_s), self._more:
@@ -50,7 +50,7 @@ class ManagerProcess:
         except TimeoutError as error:
             raise AssertionError(f"{text!r} was not logged: {''.join(self.log[-20:])}") from error
 
-    async def took_over(self, times: int = 1, within_s: float = 90) -> None:
+    async def took_over(self, times: int = 1, within_s: float = 180) -> None:
         """Wait until it took over so many times."""
         await self.logged("took over", times, within_s)
 
@@ -128,7 +128,9 @@ class Alerts:
     async def __aexit__(self, *_: object) -> None:
         await self._client.stop()
 
-    async def until(self, enough: Callable[[list[dict[str, Any]]], bool], within_s: float = 60) -> list[dict[str, Any]]:
+    async def until(
+        self, enough: Callable[[list[dict[str, Any]]], bool], within_s: float = 120
+    ) -> list[dict[str, Any]]:
         """Everything so far, once it is enough."""
         try:
             async with asyncio.timeout(within_s):
@@ -141,6 +143,6 @@ class Alerts:
             raise AssertionError(f"after {within_s} s only {self.seen}, topic ends at {ends}") from error
         return self.seen
 
-    async def count(self, number: int, within_s: float = 60) -> list[dict[str, Any]]:
+    async def count(self, number: int, within_s: float = 120) -> list[dict[str, Any]]:
         """Everything so far, once there are so many; what came twice counts once."""
         return await self.until(lambda seen: len({event["event_id"] for event in seen}) >= number, within_s)

@@ -30,7 +30,7 @@ from streams.manager.service import SIGNALS
 from streams.manager.signals import command
 from streams.manager.state import State, restore
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 Make = Callable[[str], Broker]
 
 
@@ -120,11 +120,13 @@ async def test_one_that_slept_past_its_session_writes_nothing(broker: Broker, tm
 
 AGENTS = 240
 RANDOM = random.Random()
+# An incident that has grown is told of again when a window has passed: nothing of that is due while the test runs, on a
+# busy machine either, for what is expected is what the signals alone lead to.
 CORRELATED = """
 version: 1
 rules: []
 inhibit: [{source: {severity: critical}, target: {severity: warning}, equal: [agent_id]}]
-correlation: {window: 30s, least: 5}
+correlation: {window: 30m, least: 5}
 """
 
 
@@ -165,7 +167,7 @@ async def expected_events(broker: Broker, config: ManagerConfig) -> tuple[State,
 
 async def drained(broker: Broker, position: int) -> State:
     """The manager's state, once it contains every signal."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while (state := restore(await changelog.read(broker.bootstrap))).position < position:  # noqa: ASYNC110  # another process's progress has no event
             await asyncio.sleep(0.2)
     return state
@@ -189,7 +191,7 @@ async def test_nothing_is_missing_wherever_it_is_killed(broker: Broker, tmp_path
                 await publish_at_once(client, chunks.pop(0))
                 await doomed.took_over()
                 await publish_at_once(client, chunks.pop(0))
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(120):
                     while doomed.process.returncode is None:
                         await client.send_and_wait("fleet.signals", b"no signal", key=b"k", partition=0)
                         await asyncio.sleep(0.1)
