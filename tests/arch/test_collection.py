@@ -48,7 +48,7 @@ def names(printed: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_800)
 def test_two_collections_find_the_same_tests() -> None:
     with collecting(1) as first:
         began_s = int(time.time())
