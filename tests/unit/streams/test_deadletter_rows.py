@@ -42,6 +42,7 @@ def test_a_row_says_where_and_why_and_can_be_published() -> None:
         (b"\x00\x00\x00\x00\x07x", "unknown_schema"),
         (b"\x00" * (2 << 20), "too_large"),
     ],
+    ids=["tombstone", "nothing", "a marker cut off", "json", "an unknown schema", "an unknown number", "two megabytes"],
 )
 def test_what_cannot_be_read_is_named(topic: str, value: bytes | None, error: str) -> None:
     [row] = _letters([value], topic=topic)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -378,10 +379,13 @@ def test_the_broker_of_the_folder_is_found(tmp_path: Path, monkeypatch: pytest.M
         bootstrap_of(None)
 
 
-def test_no_broker_at_the_address_is_one_error(unused_tcp_port: int) -> None:
-    for words in (["list"], ["ack", "ab"], ["silences"], ["silence", "name=a", "--for", "2h"]):
-        done = CliRunner().invoke(app, ["alerts", *words, "--bootstrap", f"127.0.0.1:{unused_tcp_port}"])
-        assert isinstance(done.exception, BrokerUnreachableError)
+def test_no_broker_at_the_address_is_one_error() -> None:
+    with socket.socket() as taken:  # bound, so nobody else gets the port, and never listening
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        for words in (["list"], ["ack", "ab"], ["silences"], ["silence", "name=a", "--for", "2h"]):
+            done = CliRunner().invoke(app, ["alerts", *words, "--bootstrap", address])
+            assert isinstance(done.exception, BrokerUnreachableError)
 
 
 _REFUSED: dict[str, Callable[[], list[str]]] = {
