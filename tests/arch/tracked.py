@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+_MADE = {"__pycache__", "node_modules"}
 
 
 @cache
@@ -18,7 +19,7 @@ def tracked() -> tuple[Path, ...]:
         ).stdout.split("\0")
     except (OSError, subprocess.CalledProcessError):
         folders = ("schemas", "infra", "producers", "streams", "sinks", "tests", "docs", ".ci")
-        found = [p for f in folders for p in (ROOT / f).rglob("*") if "__pycache__" not in p.parts]
+        found = [p for f in folders for p in (ROOT / f).rglob("*") if not _MADE & set(p.parts)]
         listed = [str(p.relative_to(ROOT)) for p in (*found, *ROOT.glob("*.*")) if p.is_file()]
     return tuple(Path(name) for name in sorted(listed) if name and (ROOT / name).is_file())
 

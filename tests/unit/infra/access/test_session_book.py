@@ -49,6 +49,7 @@ async def end_of(following: asyncio.Task[None]) -> None:
 async def test_what_was_ended_is_told_before_the_server_stops_and_before_what_began(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(session_book, "_LAST_WITHIN_S", 60.0)
     log, book = Log(monkeypatch), SessionBook(Seals(b"s" * 32))
     following = asyncio.create_task(book.follow(NOBODY))
     await asyncio.sleep(0)

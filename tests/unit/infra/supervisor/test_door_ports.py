@@ -6,6 +6,7 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
+from infra.broker.ports import LOOPBACK, free_port
 from infra.supervisor.plan import RunPlan
 from infra.supervisor.ports import free_ports, is_free
 
@@ -14,8 +15,8 @@ PLAN = RunPlan(bootstrap="127.0.0.1:9", data_dir=Path("d"), lake=Path("l"))
 
 def test_a_taken_port_becomes_any_and_somebody_hears_of_it() -> None:
     said: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        taken = other.getsockname()[1]
+    taken = free_port()  # which nobody else is given as soon as it is free again
+    with socket.create_server((LOOPBACK, taken)):
         assert not is_free(taken)
         plan = free_ports(replace(PLAN, gateway_port=taken, api_port=None), said.append)
     assert (plan.gateway_port, plan.api_port) == (0, None)
