@@ -64,8 +64,15 @@ class DashboardWorld:
 
     def alert(self, kind: str, fingerprint: str, tenant: str, agent: str, name: str, **more: object) -> None:
         """An alert begins (`firing`) or ends (`resolved`): the alert manager decides what becomes of it."""
-        found = signal(kind, time.time(), agent, name, fingerprint=fingerprint, user_id=tenant, **more)
-        _run(_send(self.broker.bootstrap, "fleet.signals", [(b"k", encoded(found))], partition=0))
+        self.alerts(kind, {fingerprint: agent}, tenant, name, **more)
+
+    def alerts(self, kind: str, agents: Mapping[str, str], tenant: str, name: str, **more: object) -> None:
+        """The same of several agents by fingerprint, all at once: what comes minutes apart is no incident."""
+        found = [
+            signal(kind, time.time(), agent, name, fingerprint=fingerprint, user_id=tenant, **more)
+            for fingerprint, agent in agents.items()
+        ]
+        _run(_send(self.broker.bootstrap, "fleet.signals", [(b"k", encoded(each)) for each in found], partition=0))
 
     def get(self, path: str, key: str = "whole") -> Any:  # noqa: ANN401  # any JSON value
         """A GET by one of the keys."""
@@ -210,7 +217,7 @@ def _process(
             process.stdout.close()
 
 
-def _until(holds: Any, what: str, within_s: float = 60) -> None:  # noqa: ANN401  # a condition
+def _until(holds: Any, what: str, within_s: float = 120) -> None:  # noqa: ANN401  # a condition
     end = time.monotonic() + within_s
     while not holds():  # what another process does: nobody tells of it
         assert time.monotonic() < end, f"{what}: not within {within_s:g} s"

@@ -39,15 +39,19 @@ def test_an_injected_alert_appears_and_is_taken_escalated_and_resolved(visit: Vi
     expect(page.get_by_text("Told on chat")).to_be_visible()
 
     page.get_by_role("button", name="Acknowledge…").click()
-    page.keyboard.type(f"mine {HOSTILE}")  # the comment has the focus
+    expect(page.get_by_role("dialog").get_by_label("Comment")).to_be_focused()
+    page.keyboard.type(f"mine {HOSTILE}")
     page.keyboard.press("Enter")
     expect(page.get_by_text(f"Acknowledged by operator: mine {HOSTILE}")).to_be_visible()
+    # What may be done now: a menu is opened when it is drawn, not before it is drawn anew.
+    expect(page.get_by_role("button", name="Take back…")).to_be_visible()
 
     page.get_by_role("button", name="More").click()
     page.get_by_role("menuitem", name="Escalate…").click()
     page.get_by_role("dialog").get_by_role("button", name="Escalate").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator(".course")).to_contain_text("for boss, step 2")
+    expect(page.get_by_role("button", name="Acknowledge…")).to_be_visible()
 
     page.get_by_role("button", name="More").click()
     page.get_by_role("menuitem", name="Escalate…").click()
@@ -57,19 +61,35 @@ def test_an_injected_alert_appears_and_is_taken_escalated_and_resolved(visit: Vi
     page.keyboard.press("Escape")
 
     page.get_by_role("button", name="More").click()
+    expect(page.get_by_role("menuitem", name="Escalate…")).to_be_focused()
     page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("menuitem", name="Resolve…")).to_be_focused()
     page.keyboard.press("Enter")
     page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
     expect(page.locator("main").get_by_text("resolved").first).to_be_visible()
     expect(page.get_by_role("button", name="Silence…")).to_have_count(0)
 
 
+def test_a_menu_stays_open_while_its_alert_changes(visit: Visit, world: DashboardWorld) -> None:
+    page = visit("/ui/alerts?name=menu_open", key="operator")
+    begun = ("e5" + "0" * 30, TENANT, "planner-02", "menu_open")
+    world.alert("firing", *begun, severity="info", epoch=1)
+    page.get_by_role("link", name="menu_open").click()
+    page.get_by_role("button", name="More").click()
+    first = page.get_by_role("menuitem", name="Escalate…")
+    expect(first).to_be_focused()
+    world.alert("firing", *begun, severity="warning", epoch=1)
+    expect(page.locator("main").get_by_text("warning", exact=True).first).to_be_visible()
+    expect(first).to_be_focused()
+    world.alert("resolved", *begun, severity="warning", epoch=1)
+    expect(page.locator("main").get_by_text("resolved").first).to_be_visible()
+
+
 def test_an_incident_appears_with_its_members(visit: Visit, axe: Axe, world: DashboardWorld) -> None:
     page = visit("/ui/alerts", key="whole")
     expect(page.get_by_role("link", name="trust_low")).to_be_visible()
     members = {f"e2{number:02}" + "0" * 28: f"swarm-{number}" for number in range(6)}
-    for fingerprint, agent in members.items():
-        world.alert("firing", fingerprint, "", agent, "queue_full", severity="info", host="swarm-host")
+    world.alerts("firing", members, "", "queue_full", severity="info", host="swarm-host")
     incident = page.get_by_role("row").filter(has_text="6 members, 6 open")
     expect(incident).to_be_visible()
     incident.get_by_role("link").first.click()
@@ -78,8 +98,7 @@ def test_an_incident_appears_with_its_members(visit: Visit, axe: Axe, world: Das
     expect(rows.first).to_contain_text("queue_full")
     expect(page.get_by_role("link", name="swarm-3")).to_be_visible()
     assert axe(page) == []
-    for fingerprint, agent in members.items():
-        world.alert("resolved", fingerprint, "", agent, "queue_full", severity="info", host="swarm-host")
+    world.alerts("resolved", members, "", "queue_full", severity="info", host="swarm-host")
     expect(page.locator("main").get_by_text("resolved").first).to_be_visible()
 
 
@@ -147,8 +166,7 @@ def test_several_alerts_are_silenced_by_keyboard_each_by_itself_or_by_what_they_
         mine.first.get_by_role("button", name="End", exact=True).click()
         page.get_by_role("dialog").get_by_role("button", name="End it").click()
         expect(mine).to_have_count(left)
-    for fingerprint, agent in {**prints, "e304" + "0" * 28: "looper-3"}.items():
-        world.alert("resolved", fingerprint, TENANT, agent, "loop_found", severity="info")
+    world.alerts("resolved", {**prints, "e304" + "0" * 28: "looper-3"}, TENANT, "loop_found", severity="info")
 
 
 def test_attempts_to_tell_people_come_from_the_lake(visit: Visit) -> None:

@@ -27,6 +27,7 @@ export async function show(ctx) {
   const actions = h("div", { class: "row" });
   const lead = h("span", { class: "wrap-anywhere" });
   let shown = "";
+  let offered = "";
   const again = async () => {
     const next = await load(fingerprint, ctx.signal).catch(() => null);
     if (next && !ctx.signal.aborted) draw(next);
@@ -39,11 +40,18 @@ export async function show(ctx) {
     shown = text;
     if (found.alert) {
       replace(lead, found.alert.summary);
-      replace(actions, alertActions(found.alert, after));
+      offer(found.alert);
       replace(body, details(ctx, found));
     } else {
       replace(body, forgotten(found.past));
     }
+  };
+  /** Drawn anew where other things may be done only: a menu that somebody has just opened stays open. @param {Alert} alert */
+  const offer = (alert) => {
+    const says = JSON.stringify([alert.state, alert.rule_kind, isRoot(alert)]);
+    if (says === offered) return;
+    offered = says;
+    replace(actions, alertActions(alert, after));
   };
   draw(first);
   followChanges(ctx, after);
