@@ -63,9 +63,11 @@ def small_world(lake: SmallLake, moment: Moment) -> Path:
     sent = {"channel": "ops", "name": "trust_low", "fingerprint": "f", "epoch": 1, "attempt": 1}
     events(
         "deliveries",
-        sent | {"outcome": "failed", "error": "HTTP 503", "oldest_source_timestamp": moment(-1)},
-        sent | {"outcome": "delivered", "attempt": 2, "oldest_source_timestamp": moment(58)},
-        sent | {"outcome": "dead", "epoch": 2, "attempt": 9, "error": "gone", "oldest_source_timestamp": moment(119)},
+        # Two of them: of outcomes that came as often, any may be first, by how many processors there are.
+        sent | {"outcome": "failed", "error": "HTTP 500", "oldest_source_timestamp": moment(-1)},
+        sent | {"outcome": "failed", "attempt": 2, "error": "HTTP 503", "oldest_source_timestamp": moment(59)},
+        sent | {"outcome": "delivered", "attempt": 3, "oldest_source_timestamp": moment(118)},
+        sent | {"outcome": "dead", "epoch": 2, "attempt": 9, "error": "gone", "oldest_source_timestamp": moment(179)},
     )
     held = {"name": "cpu_high", "rule_kind": "threshold"}
     order = {"kind": "command", "actor": "ann", "command": "silence", "arguments": "{}"}
@@ -95,7 +97,7 @@ ANSWERS: dict[str, tuple[Any, ...]] = {
     "Which alerts fired, and how long did they last?": ("cpu_high", "", 3, 3),
     "Why was nobody told of an alert?": ("cpu_high", "silence", 2, 1),
     "Which alerts come and go most?": ("cpu_high", "g", 3),
-    "Do the channels deliver, and how fast?": ("ops", "failed", 1, 1, 1.0, "HTTP 503"),
+    "Do the channels deliver, and how fast?": ("ops", "failed", 2, 2, 1.0, "HTTP 503"),
     "Which firing reached nobody?": ("trust_low", "f", 2),
     "Which rules held, whether somebody was told or not?": ("cpu_high", "threshold", 1, 1, 1),
     "What will run full soonest?": ("a", "disk_usage", "leak", 71.0, 90.0, 0.93, 168.0),
