@@ -34,6 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     if any(here in item.path.parents for item in items) and any(here not in item.path.parents for item in items):
         raise pytest.UsageError("tests/browser runs by itself: make test-browser, or pytest tests/browser")
+    for item in items:
+        if here in item.path.parents:  # the first of them starts all of it, and each step may take a minute
+            item.add_marker(pytest.mark.timeout(900))
 
 
 def _missing(what: str) -> None:
@@ -58,7 +61,7 @@ def chromium() -> Iterator[Browser]:
         _missing("no Chromium: apt-get install chromium, or name one by FLEETPULSE_CHROMIUM")
     expect.set_options(timeout=WITHIN_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=found, args=_FLAGS, timeout=3 * WITHIN_MS)
         yield browser
         browser.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -97,11 +98,21 @@ def test_a_tenant_sees_its_own(visit: Visit) -> None:
     expect(page.get_by_role("main")).not_to_contain_text(FALLEN)
 
 
+def go_by_keys(page: Page, letter: str, heading: str) -> None:
+    """`g` and a letter within a second and a half: a machine that does something else meanwhile needs another try."""
+    there = page.get_by_role("heading", level=1, name=heading, exact=True)
+    for _ in range(10):
+        page.keyboard.press("g")
+        page.keyboard.press(letter)
+        with contextlib.suppress(PlaywrightTimeoutError):
+            there.wait_for(timeout=6_000)
+            break
+    expect(there).to_be_visible()
+
+
 def test_pages_are_reached_by_keys_and_the_heading_has_the_focus(visit: Visit) -> None:
     page = settled(visit("/ui/"))
-    page.keyboard.press("g")
-    page.keyboard.press("a")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Agents")
+    go_by_keys(page, "a", "Agents")
     expect(page.get_by_role("heading", level=1)).to_be_focused()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()

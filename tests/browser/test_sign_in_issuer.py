@@ -81,6 +81,7 @@ def arrive(world: DashboardWorld, chromium: Browser, issued: Issued) -> Iterator
         issued.issuer.person = {**ALICE, **person}
         context = chromium.new_context(base_url=issued.url, reduced_motion="reduce", locale="en-GB")
         contexts.append(context)
+        context.set_default_timeout(60_000)
         page = context.new_page()
         page.goto(path)
         return page

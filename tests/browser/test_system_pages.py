@@ -167,7 +167,7 @@ def test_a_part_that_was_started_again_shows_at_a_glance(visit: Visit, world: Da
     )
     page = visit("/ui/pipeline")
     tile = page.get_by_role("link", name=re.compile("^Parts at work"))
-    expect(tile).to_contain_text(re.compile(r"lake-writer restarted [23] min ago"))
+    expect(tile).to_contain_text(re.compile(r"lake-writer restarted \d min ago"))
     tile.click()
     row = page.get_by_role("row").filter(has=page.get_by_role("link", name="lake-writer", exact=True))
     expect(row).to_contain_text("restarted twice")
