@@ -35,6 +35,7 @@ _WAITING = 64
 _OF_ONE_TENANT, _WAITING_OF_ONE_TENANT = CONNECTIONS // 2, _WAITING // 2
 """Connections that the questions of one tenant have at a time, and how many may wait: the others' are answered beside
 them, however much one tenant asks."""
+_AGAIN_S = 0.1
 _MEMORY = "1GB"
 _THREADS = 2
 
@@ -120,12 +121,13 @@ class LakePool:
             return empty
         connection = self._connection()
         end_s = time.monotonic() + self._timeout_s
-        watch = threading.Timer(self._timeout_s, connection.interrupt)
+        ended = threading.Event()
+        watch = threading.Thread(target=_interrupt, args=(connection, ended, self._timeout_s), name="lake-watch")
         watch.start()
         try:
             return self._tried(connection, question, asked, end_s)
         finally:
-            watch.cancel()
+            ended.set()
             watch.join()  # an interrupt that comes late would end the next question
             self._free.put(connection)
             self.questions += 1
@@ -183,6 +185,15 @@ class _Asked:
         for view in self._views:
             connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {DERIVED_VIEWS[view][0]}")
         return count
+
+
+def _interrupt(connection: duckdb.DuckDBPyConnection, ended: threading.Event, timeout_s: float) -> None:
+    """Interrupt what takes too long, until it has ended: between two statements there is nothing that an interrupt
+    would end, and the next one would go on for as long as it likes."""
+    wait_s = timeout_s
+    while not ended.wait(wait_s):
+        connection.interrupt()
+        wait_s = _AGAIN_S
 
 
 def _opened() -> duckdb.DuckDBPyConnection:

@@ -109,6 +109,18 @@ async def test_a_question_that_takes_too_long_ends(tmp_path: Path) -> None:
     pool.close()
 
 
+async def test_a_question_ends_though_its_time_was_over_between_two_statements(tmp_path: Path) -> None:
+    def late(connection: duckdb.DuckDBPyConnection) -> object:
+        threading.Event().wait(1.5)  # as a thread that gets no processor, or lists many files
+        return connection.execute("SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b").fetchone()
+
+    pool = LakePool(tmp_path, connections=1, timeout_s=1.0)
+    with pytest.raises(Problem) as refused:
+        await pool.ask(late, scope=Scope(), tables=("logs",), span=None)
+    assert (refused.value.status, refused.value.type) == (503, "too-slow")
+    pool.close()
+
+
 async def test_there_is_an_end_to_what_may_wait(pool: LakePool) -> None:
     asked = [asyncio.create_task(pool.ask(count, scope=Scope(), tables=("logs",), span=None)) for _ in range(80)]
     found = await asyncio.gather(*asked, return_exceptions=True)
