@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.kernels import kept
 from schemas.registry import WriterSchema
 
 U8: TypeAlias = NDArray[np.uint8]
@@ -35,7 +35,7 @@ _F = TypeVar("_F", bound=Callable[..., None])
 
 def _compiled(function: _F) -> _F:
     """Compile a kernel once a machine; numba has no types, so the function keeps its own."""
-    return cast("_F", numba.njit(cache=True, nogil=True)(function))
+    return cast("_F", kept(function))
 
 
 @_compiled

@@ -9,6 +9,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from schemas.kernels import kept
+
 OUT_COLUMNS = 12
 """expected, lower, upper, score, five terms, lasting, confidence, whether it was flagged."""
 MOST = 1e18
@@ -18,7 +20,7 @@ MOST = 1e18
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile without the GIL; keep the machine code on disk where a folder can be written, else compile anew."""
     try:
-        kernel: Callable[..., Any] = numba.njit(nogil=True, cache=True)(function)
+        kernel: Callable[..., Any] = kept(function)
     except RuntimeError:  # numba: "cannot cache function: no locator available"
         kernel = numba.njit(nogil=True)(function)
     return kernel
