@@ -22,7 +22,7 @@ class ExternalBroker:
     def start(self) -> None:
         """Nothing: it runs already."""
 
-    def wait_ready(self, deadline_s: float = 5.0) -> None:
+    def wait_ready(self, deadline_s: float = 10.0) -> None:
         """Ask every address once, each for `deadline_s`. Raises `BrokerUnreachableError` when none answers."""
         if not any_answers(self.bootstrap, timeout_s=deadline_s):
             raise unreachable(self.bootstrap)

@@ -34,8 +34,8 @@ def answers(address: str, timeout_s: float = 2.0) -> bool:
         return False
 
 
-def any_answers(bootstrap: str, timeout_s: float = 2.0) -> bool:
-    """Whether at least one address of `HOST:PORT[,HOST:PORT]` answers."""
+def any_answers(bootstrap: str, timeout_s: float = 10.0) -> bool:
+    """Whether at least one address of `HOST:PORT[,HOST:PORT]` answers; one that is busy may take seconds."""
     return any(answers(address, timeout_s) for address in bootstrap.split(","))
 
 

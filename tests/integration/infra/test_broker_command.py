@@ -39,7 +39,7 @@ def test_ready_line_status_and_a_clean_end(tmp_path: Path) -> None:
             "why": "asked for",
             "pid": started.ready["pid"],
         }
-        assert answers(started.ready["bootstrap"])
+        assert answers(started.ready["bootstrap"], timeout_s=60)
         told = json.loads(fleetpulse(tmp_path, "broker", "status", "--json").stdout)
         assert told["serving"]["bootstrap"] == started.ready["bootstrap"]
         started.process.send_signal(signal.SIGINT)

@@ -116,7 +116,7 @@ def test_a_second_kafka_in_one_folder_is_refused_and_harms_nothing(tmp_path: Pat
         with pytest.raises(BrokerStartError, match=rf"another Kafka runs on {tmp_path}.*--data-dir"):
             second.start()
         assert {p: p.stat().st_ino for p in (tmp_path / "kafka").iterdir()} == files
-        assert answers(first.bootstrap)
+        assert answers(first.bootstrap, timeout_s=60)
     finally:
         first.stop()
 
@@ -158,4 +158,4 @@ def test_a_broker_of_somebody_else_is_used_and_not_ended(tansu: Broker, tmp_path
     for end in (external.kill, external.restart):
         with pytest.raises(BrokerStartError, match="not ours"):
             end()
-    assert answers(tansu.bootstrap)
+    assert answers(tansu.bootstrap, timeout_s=60)

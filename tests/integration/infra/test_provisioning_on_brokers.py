@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from uuid import uuid4
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from broker_fixtures import BrokerFactory
 
 from infra.broker.interface import Broker
 from infra.broker.ports import LOOPBACK, free_port
@@ -75,6 +78,18 @@ async def test_more_replicas_than_brokers_is_refused_with_the_brokers_words(kafk
     plan = TopicPlan(_plans(1)[0].name, 1, 3)
     with pytest.raises(ProvisioningError, match=rf"did not create topic {plan.name}: .*[Rr]eplication"):
         await provision(kafka.bootstrap, [plan])
+
+
+async def test_a_broker_that_is_busy_for_seconds_is_not_away(broker_factory: BrokerFactory) -> None:
+    broker, plans = broker_factory("tansu"), _plans(1)
+    assert broker.pid is not None
+    os.kill(broker.pid, signal.SIGSTOP)
+    try:
+        working = asyncio.create_task(provision(broker.bootstrap, plans))
+        await asyncio.sleep(3)  # as long as it is busy
+    finally:
+        os.kill(broker.pid, signal.SIGCONT)
+    assert await working == [plans[0].name]
 
 
 async def test_nobody_there() -> None:
