@@ -26,7 +26,7 @@ async def make_topics(broker: Broker, only: Collection[str] = TOPICS) -> None:
 
 
 async def seqs_of(
-    bootstrap: str, session: str, at_least: int, *, topics: Iterable[str] = PRODUCED, deadline_s: float = 60.0
+    bootstrap: str, session: str, at_least: int, *, topics: Iterable[str] = PRODUCED, deadline_s: float = 120.0
 ) -> Counter[int]:
     """Read topics from the beginning until `session` has `at_least` different numbers, or the deadline.
 
