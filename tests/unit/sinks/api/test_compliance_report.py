@@ -58,7 +58,7 @@ async def api(lake: SmallLake) -> AsyncIterator[Running]:
             checked(0, "a", 1e9, 0.0, user_id="other"), checked(1, "b", None, None, policy_violations=["tone", "pii"]),
         ],
     )  # fmt: skip
-    past = LakePool(lake.folder)
+    past = LakePool(lake.folder, timeout_s=60.0)  # not that of people who wait: machines are busy
     async with running(app_of(reports_router(past))) as server:
         yield server
     past.close()
@@ -208,7 +208,7 @@ def test_what_names_a_person_is_masked(text: str, shown: str) -> None:
 
 async def test_a_rate_is_the_same_in_whatever_order_its_rows_are_added_up(lake: SmallLake) -> None:
     lake.add("metrics", [checked(n / 300, f"a{n % 4}", 40.0, 0.97) for n in range(288)])
-    past = LakePool(lake.folder)
+    past = LakePool(lake.folder, timeout_s=60.0)  # not that of people who wait: machines are busy
     async with running(app_of(reports_router(past))) as server:
         found = await report(server)
     past.close()
