@@ -20,9 +20,9 @@ async def supports_idempotence(bootstrap: str) -> bool:
 
     Raises `BrokerUnreachableError` when nothing answers.
     """
-    probe = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True, request_timeout_ms=5_000)
+    probe = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True, request_timeout_ms=10_000)
     try:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(13):  # who refuses does so at once, who is busy grants it late
             await probe.start()
     except KafkaConnectionError as error:
         raise unreachable(bootstrap) from error
