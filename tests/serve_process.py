@@ -37,7 +37,7 @@ class Served:
             else:
                 self._waiting.pop(found["id"]).set_result(found)
 
-    async def heard(self, enough: Callable[[dict[str, Any]], bool], within_s: float = 60) -> dict[str, Any]:
+    async def heard(self, enough: Callable[[dict[str, Any]], bool], within_s: float = 120) -> dict[str, Any]:
         """The first line like that, said so far or to come."""
         async with asyncio.timeout(within_s), self._more:
             await self._more.wait_for(lambda: any(map(enough, self.said)))
@@ -48,15 +48,16 @@ class Served:
         assert self.process.stdin is not None
         number = next(self._numbers)
         self._waiting[number] = asyncio.get_running_loop().create_future()
-        self.process.stdin.write(json.dumps({"id": number, "do": do, **more}).encode() + b"\n")
-        async with asyncio.timeout(60):
+        asked = {"id": number, "do": do, "within_s": 30, **more}  # a busy manager may need more than the usual 5 s
+        self.process.stdin.write(json.dumps(asked).encode() + b"\n")
+        async with asyncio.timeout(120):
             return await self._waiting[number]
 
     async def close(self) -> int:
         """End its standard input; its exit status."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             return await self.process.wait()
 
 

@@ -24,7 +24,12 @@ def environment(data_dir: Path, **more: str) -> dict[str, str]:
 def fleetpulse(data_dir: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     return subprocess.run(
-        [SCRIPT, *arguments], capture_output=True, text=True, timeout=60, check=False, env=environment(data_dir, **more)
+        [SCRIPT, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment(data_dir, **more),
     )
 
 

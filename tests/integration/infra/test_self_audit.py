@@ -57,7 +57,7 @@ class Watch:
         self._books = {topic: SchemaBook(TOPICS[topic].schema) for topic in topics}
         self.rows: list[Row] = []
 
-    async def until(self, holds: Callable[[list[Row]], bool], within_s: float = 60) -> list[Row]:
+    async def until(self, holds: Callable[[list[Row]], bool], within_s: float = 120) -> list[Row]:
         """Read on until the rows so far satisfy a condition."""
         end_s = time.monotonic() + within_s
         while not holds(self.rows):
