@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from dashboard_world import DashboardWorld
 from known_fleet import FALLEN, HOSTILE, TENANT
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 Visit = Callable[..., Page]
 Axe = Callable[[Page], list[str]]
@@ -68,6 +68,22 @@ def test_an_injected_alert_appears_and_is_taken_escalated_and_resolved(visit: Vi
     page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
     expect(page.locator("main").get_by_text("resolved").first).to_be_visible()
     expect(page.get_by_role("button", name="Silence…")).to_have_count(0)
+
+
+def test_what_changed_before_the_stream_began_shows_when_it_begins(visit: Visit, world: DashboardWorld) -> None:
+    page = visit("/ui/alerts?name=in_between", key="operator")
+    page.add_init_script("window.setInterval = () => 0")  # else it is asked for again in 15 s, whatever is told
+    held: list[Route] = []
+    open_now: list[bool] = []
+    page.route("**/api/live?*", lambda route: route.continue_() if open_now else held.append(route))
+    page.reload()
+    expect(page.locator("main").get_by_text("No alert fits")).to_be_visible()
+    world.alert("firing", "e6" + "0" * 30, TENANT, "planner-03", "in_between", severity="info")
+    expect(visit("/ui/alerts?name=in_between", key="operator").get_by_role("link", name="in_between")).to_be_visible()
+    open_now.append(True)
+    held[-1].continue_()
+    expect(page.get_by_role("link", name="in_between")).to_be_visible()
+    world.alert("resolved", "e6" + "0" * 30, TENANT, "planner-03", "in_between", severity="info")
 
 
 def test_a_menu_stays_open_while_its_alert_changes(visit: Visit, world: DashboardWorld) -> None:

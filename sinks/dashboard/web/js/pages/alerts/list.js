@@ -86,7 +86,7 @@ export function firingTab(ctx, seen) {
   return h("div", { class: "stack" }, bar(ctx, restart), list);
 }
 
-/** Call `fn` a moment after an alert changed, when the stream is back, and now and then. @param {Context} ctx @param {() => void} fn */
+/** Call `fn` a moment after an alert changed, when the stream begins or is back, and now and then. @param {Context} ctx @param {() => void} fn */
 export function followChanges(ctx, fn) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let waiting;
@@ -98,11 +98,7 @@ export function followChanges(ctx, fn) {
   };
   ctx.live.on("alert", soon);
   ctx.live.on("lagged", soon);
-  let was = "";
-  ctx.live.on("connection", (/** @type {any} */ now) => {
-    if (now.state === "live" && was === "reconnecting") soon();
-    was = now.state;
-  });
+  ctx.live.on("connection", (told) => told.state === "live" && soon()); // nobody told what changed before it was
   ctx.every(AGAIN_MS, soon);
   ctx.onLeave(() => clearTimeout(waiting));
 }
