@@ -11,6 +11,9 @@ import pytest
 from api_world import Api, ago_us, api
 from web_world import until
 
+from sinks.api.live.recent import Recent
+from sinks.api.overview.pulse import Pulse
+
 
 class Held:
     """A look that waits in its thread, so that it goes on for sure when it is ended, however fast the machine is."""
@@ -34,37 +37,24 @@ class Held:
         threading.Timer(0.05, self._goes_on.set).start()
 
 
-async def test_a_memory_lets_go_while_it_is_being_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("which", ["memory", "pulse"])
+async def test_one_lets_go_while_it_is_being_read(which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with api(tmp_path) as found:
         _fill(found)
-        recent = found.world.recent
-        await recent.look()
+        readers: dict[str, tuple[Recent | Pulse, str]] = {
+            "memory": (found.world.recent, "_read_files"),
+            "pulse": (found.world.overviews.pulse, "_found_in_files"),
+        }
+        reader, look = readers[which]
+        await reader.look()
         _fill(found)
-        held = Held(recent._read_files)
-        monkeypatch.setattr(recent, "_read_files", held)
-        looking = asyncio.create_task(recent.look())
+        held = Held(getattr(reader, look))
+        monkeypatch.setattr(reader, look, held)
+        looking = asyncio.create_task(reader.look())
         await until(held.began.is_set)
         looking.cancel()
         held.goes_on_soon()
-        recent.close()
-        assert held.is_over
-        with pytest.raises(asyncio.CancelledError):
-            await looking
-
-
-async def test_the_pulse_lets_go_while_it_is_being_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with api(tmp_path) as found:
-        _fill(found)
-        pulse = found.world.overviews.pulse
-        await pulse.look()
-        _fill(found)
-        held = Held(pulse._found_in_files)
-        monkeypatch.setattr(pulse, "_found_in_files", held)
-        looking = asyncio.create_task(pulse.look())
-        await until(held.began.is_set)
-        looking.cancel()
-        held.goes_on_soon()
-        pulse.close()
+        reader.close()
         assert held.is_over
         with pytest.raises(asyncio.CancelledError):
             await looking
